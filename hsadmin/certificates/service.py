@@ -1,0 +1,102 @@
+"""Holds the pair in force and swaps it when its source changes; open connections keep the context they began with."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from OpenSSL import SSL
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from zope.interface import implementer
+
+from hsadmin.certificates.pair import Pair, check_validity, context, publicly_trusted
+from hsadmin.errors import CertificateProblem
+from hsadmin.interfaces import ICertificates
+
+LOOK_EVERY = 10.0  # seconds between two looks at the source
+
+
+class Source(Protocol):
+    """Where pairs come from: `Files` or `SelfSigned`."""
+
+    def fingerprint(self) -> object: ...
+
+    def load(self) -> Pair: ...
+
+
+@implementer(ICertificates)
+class Certificates(Service):
+    """The pair must be good when this is made (raises CertificateProblem); later a broken one leaves the good one in force."""
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        source: Source,
+        *,
+        mode: str,
+        now: Callable[[], datetime.datetime],
+        say: Callable[[str], None],
+        ca_pem: Callable[[], bytes | None] = lambda: None,
+    ) -> None:
+        self._source = source
+        self._mode = mode
+        self._now = now
+        self._say = say
+        self._ca_pem = ca_pem
+        self._seen = source.fingerprint()
+        self._refused = ""
+        self._look = LoopingCall(self._tick)
+        self._look.clock = reactor
+        self._take(source.load())
+        self._seen = source.fingerprint()
+
+    def startService(self) -> None:
+        Service.startService(self)
+        self._look.start(LOOK_EVERY, now=False)
+
+    def stopService(self) -> None:
+        Service.stopService(self)
+        if self._look.running:
+            self._look.stop()
+
+    def context(self) -> SSL.Context:
+        return self._context
+
+    def ca_pem(self) -> bytes | None:
+        return self._ca_pem()
+
+    def reload(self) -> str | None:
+        """See ICertificates; said to the log as well."""
+        seen = self._source.fingerprint()
+        if seen == self._seen:
+            return None
+        try:
+            pair = self._source.load()
+            self._take(pair)
+        except CertificateProblem as problem:
+            said = f"{problem.sentence} The certificate in force stays: {self.summary}"
+            if said == self._refused:
+                return said
+            self._refused = said
+        else:
+            self._seen = self._source.fingerprint()
+            self._refused = ""
+            said = f"The certificate was swapped: {self.summary}"
+        self._say(said)
+        return said
+
+    def _tick(self) -> None:
+        self.reload()
+
+    def _take(self, pair: Pair) -> None:
+        check_validity(pair, self._now())
+        try:
+            self._context = context(pair)
+        except SSL.Error as fault:
+            raise CertificateProblem(f"OpenSSL does not take the certificate in {pair.origin}.") from fault
+        self.publicly_trusted: Any = self._mode != "self-signed" and publicly_trusted(pair)
+        self.summary: Any = f"{self._mode}, for {', '.join(pair.names) or 'no name'}, until {pair.ends:%Y-%m-%d}."
+        self.ends = pair.ends
