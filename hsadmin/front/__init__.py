@@ -1,0 +1,21 @@
+"""The public port: what every byte on it means, who gets it, and what comes back.
+
+The pure half has no I/O, no Twisted and no clock; it is bytes and values in, bytes and values out:
+
+    syntax    the grammar of a head, every rule by which one is refused with its reason, and where in the bytes the first fault lies
+    head      bytes -> RequestHead, ResponseHead, or Refused
+    body      bytes of a framed body -> payload; payload -> our framing
+    routes    the table: which paths headscale, the console or the front itself answer, and what may travel on each
+    allow     RequestHead + client address -> Decision
+    answers   what the front says itself
+    relay     the heads that go upstream and downstream, written anew; cookies
+
+The other half moves the bytes:
+
+    transports   the seam to sockets and TLS
+    connection   one state machine per visitor
+    tunnel       an upgraded connection
+    upstream     connections to headscale and to the console, and their pool
+    park, limits what waits, and what is refused
+    service      listeners, start and stop
+"""
