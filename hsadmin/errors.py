@@ -73,6 +73,126 @@ class ReleaseProblem(Problem):
     status = 503
 
 
+class ReleaseUnsupported(ReleaseProblem):
+    """This hsadmin does not speak with headscale of the configured version."""
+
+    code = "release.unsupported"
+
+
+class ReleaseUnpinned(ReleaseProblem):
+    """hsadmin knows no checksum to judge what it would fetch."""
+
+    code = "release.unpinned"
+
+
+class BinaryMissing(ReleaseProblem):
+    """The supplied binary does not exist, or cannot be read."""
+
+    code = "release.missing"
+
+
+class BinaryHashMismatch(ReleaseProblem):
+    """The SHA-256 is not the pinned one."""
+
+    code = "release.hash-mismatch"
+
+
+class BinaryTruncated(ReleaseProblem):
+    """The file ends early."""
+
+    code = "release.truncated"
+
+
+class NotABinary(ReleaseProblem):
+    """A web page, an archive or a text instead of a program."""
+
+    code = "release.not-a-binary"
+
+
+class NotHeadscale(ReleaseProblem):
+    """A program that does not answer `version` as headscale does."""
+
+    code = "release.not-headscale"
+
+
+class BinaryForOtherPlatform(ReleaseProblem):
+    """A program for another processor or operating system."""
+
+    code = "release.wrong-architecture"
+
+
+class BinaryOtherVersion(ReleaseProblem):
+    """headscale, but not of the configured version."""
+
+    code = "release.wrong-version"
+
+
+class BinaryNotExecutable(ReleaseProblem):
+    """The file may not be executed by us."""
+
+    code = "release.not-executable"
+
+
+class FolderNoexec(ReleaseProblem):
+    """The file system forbids programs (mount option noexec)."""
+
+    code = "release.noexec"
+
+
+class BinaryChanged(ReleaseProblem):
+    """Not the file that was accepted on first use."""
+
+    code = "release.changed"
+
+
+class TrustFileUnusable(ReleaseProblem):
+    """The record of what was accepted on first use cannot be read or written."""
+
+    code = "release.trust-file"
+
+
+class ShelfUnusable(ReleaseProblem):
+    """The folder of binaries cannot be made or written."""
+
+    code = "release.shelf-unusable"
+
+
+class ShelfFull(ReleaseProblem):
+    """The disk has no room for the binary."""
+
+    code = "release.no-space"
+
+
+class DownloadUnreachable(ReleaseProblem):
+    """The download host does not answer, or not with the release."""
+
+    code = "release.unreachable"
+
+
+class DownloadTooLarge(ReleaseProblem):
+    """The download host sends more than a release can be."""
+
+    code = "release.too-large"
+
+
+class GoMissing(ReleaseProblem):
+    """No Go that is new enough to build headscale."""
+
+    code = "release.no-go"
+
+
+class SourceMismatch(ReleaseProblem):
+    """The source code's hash is not the pinned one."""
+
+    code = "release.source-mismatch"
+
+
+class BuildFailed(ReleaseProblem):
+    """Go could not fetch or compile headscale."""
+
+    code = "release.build-failed"
+
+
 class SettingsProblem(Problem):
     """headscale.yaml cannot be read, or holds what headscale would not take."""
 
@@ -104,6 +224,65 @@ class HeadscaleRefused(Problem):
     status = 409
 
 
+class HeadscaleSlow(HeadscaleDown):
+    """headscale did not answer in time; a write it was asked for may still be carried out."""
+
+    code = "headscale.too-slow"
+    status = 504
+
+
+class HeadscaleFailed(HeadscaleRefused):
+    """headscale failed in a way that we know no name for."""
+
+    code = "headscale.failed"
+    status = 500
+
+
+class HeadscaleInvalid(HeadscaleRefused):
+    """What was asked for cannot be: a name, tag, route, time or policy that breaks a rule. Often known before headscale is asked."""
+
+    code = "headscale.invalid"
+    status = 400
+
+
+class HeadscaleConflict(HeadscaleRefused):
+    """What was asked for is at odds with what is there: a name taken, a user who still has nodes, a policy changed meanwhile."""
+
+    code = "headscale.conflict"
+
+
+class HeadscaleHalfDone(HeadscaleRefused):
+    """headscale carried the change out and then could not apply its policy to it. The stored policy needs repair, then a reload."""
+
+    code = "headscale.half-done"
+
+
+class PolicyDoubtful(HeadscaleRefused):
+    """A policy was refused, or stored differently, and may run all the same until headscale reloads the stored one (SIGHUP)."""
+
+    code = "headscale.policy-doubtful"
+
+
+class PolicyReadOnly(HeadscaleRefused):
+    """headscale reads its policy from a file and takes none over its API."""
+
+    code = "headscale.policy-read-only"
+
+
+class HeadscaleUnsupported(HeadscaleRefused):
+    """The running headscale cannot do this, or does it by a contract that differs from ours."""
+
+    code = "headscale.unsupported"
+    status = 501
+
+
+class HeadscaleTooLarge(HeadscaleRefused):
+    """A question or an answer is larger than headscale, or we, take."""
+
+    code = "headscale.too-large"
+    status = 413
+
+
 # — console —
 
 
@@ -120,6 +299,12 @@ class Forbidden(Problem):
 class NotFound(Problem):
     code = "request.not-found"
     status = 404
+
+
+class HeadscaleUnknown(NotFound):
+    """headscale has no such user, key, node, or waiting request."""
+
+    code = "headscale.not-found"
 
 
 class MethodNotAllowed(Problem):

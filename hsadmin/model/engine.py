@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
@@ -26,6 +27,39 @@ class Trust(StrEnum):
 
     PINNED = "pinned"  # its SHA-256 is shipped with hsadmin or given by the operator
     FIRST_USE = "first-use"  # built here or supplied without a hash: its SHA-256 was recorded when first accepted
+
+
+class Origin(StrEnum):
+    """Where the binary came from in this very resolution."""
+
+    SUPPLIED = "supplied"  # `headscale.binary`
+    SHELF = "shelf"  # it was in `bin_dir` already
+    DOWNLOAD = "download"
+    BUILD = "build"  # compiled from the pinned source
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """A headscale binary that may be run. `version` without a leading v, `sha256` in hex."""
+
+    path: Path
+    version: str
+    sha256: str
+    trust: Trust
+    how: Origin
+
+
+class ShelfEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A binary as `hsadmin engine list` and `verify` show it; `trust` is None when nothing vouches for it, `fault` is "" when all is well."""
+
+    name: str
+    path: Path
+    version: str
+    platform: str  # "linux/amd64"
+    size: int
+    sha256: str
+    trust: Trust | None
+    accepted: float | None = None  # seconds since the epoch
+    fault: str = ""
 
 
 class EngineState(msgspec.Struct, frozen=True, kw_only=True):
