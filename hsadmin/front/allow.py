@@ -7,6 +7,7 @@ asked in a way that the table does not have: nothing tells a stranger which of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -22,24 +23,24 @@ __all__ = ["Address", "Allow", "Console", "Decision", "Network", "OwnAnswer", "R
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+LOOPBACK = IPv4Address("127.0.0.1")
 LOOPBACK_HOSTS = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
+# What proxies write; together with everything that begins with x-forwarded or x-original.
 FORWARDING_FIELDS = frozenset(
     (
+        b"cf-connecting-ip",
+        b"fastly-client-ip",
         b"forwarded",
+        b"forwarded-for",
         b"true-client-ip",
         b"via",
-        b"x-forwarded",
-        b"x-forwarded-by",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-proto",
-        b"x-forwarded-server",
-        b"x-original-url",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
         b"x-real-ip",
         b"x-rewrite-url",
     )
 )
+FORWARDING_PREFIXES = (b"x-forwarded", b"x-original")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +62,27 @@ class Decision(NamedTuple):
 
 
 class Allow:
-    """The rules of one configuration. `hosts` lower-case, without port; `root` is "connect", "not_found" or a URL; `own_origin` like b"https://host:8443"."""
+    """The rules of one configuration.
+
+    `hosts` are lower-case and without port, IPv6 in brackets; `root` is "connect", "not_found" or a URL to send people to; `own_origin` is as
+    browsers write it: b"https://host:8443".
+    """
 
     def __init__(self, *, minor: str = "0.29", hosts: frozenset[bytes], root: str = "connect", console: Console, own_origin: bytes) -> None:
         self._hosts = LOOPBACK_HOSTS if console.loopback_only else hosts
-        self._root = root
         self._console = console
-        self._own_origin = own_origin
-        self._scheme = own_origin.partition(b"://")[0]
-        table = (*routes.HEADSCALE[minor], *routes.OWN)
+        self._own_origin = own_origin.lower()
+        self._scheme = self._own_origin.partition(b"://")[0]
+        elsewhere = {"connect": answers.redirect(routes.SIGN_UP), "not_found": answers.NOT_FOUND}
+        self._root = elsewhere.get(root) or answers.redirect(root.encode("ascii"))
+        self._root_is_sign_up = root == "connect"
         self._exact: dict[bytes, list[Route]] = {}
-        for route in table:
-            if route.path:
+        self._patterns: list[tuple[re.Pattern[bytes], Route]] = []
+        for route in (*routes.HEADSCALE[minor], *routes.OWN):
+            if route.pattern:
+                self._patterns.append((route.pattern, route))
+            else:
                 self._exact.setdefault(route.path, []).append(route)
-        self._patterns = [route for route in table if route.pattern]
 
     def decide(self, head: RequestHead, client: Address) -> Decision:
         """Never raises."""
@@ -92,6 +100,10 @@ class Allow:
         """The head that goes upstream; see relay.upstream_head."""
         return relay.upstream_head(decision.route, decision.upstream_path, head, client=client, scheme=scheme, host=host)
 
+    def switched(self, decision: Decision, response: ResponseHead) -> bool:
+        """Whether an upstream has begun the very protocol that was asked for; else its answer is an ordinary one, or nonsense."""
+        return relay.switched(decision.route, response)
+
     def downstream_head(
         self, decision: Decision, head: RequestHead, response: ResponseHead, *, tls: bool, hsts: bool, close: bool = False
     ) -> relay.Relayed:
@@ -103,23 +115,21 @@ class Allow:
         return relay.downstream_fields(decision.route, response, tls=tls or self._scheme == b"https", hsts=hsts)
 
     def _from_elsewhere(self, head: RequestHead) -> bool:
-        if not FORWARDING_FIELDS.isdisjoint(head.values):
+        if any(name in FORWARDING_FIELDS or name.startswith(FORWARDING_PREFIXES) for name in head.values):
             return True
         origin = head.get(b"origin")
-        own = self._scheme + b"://" + head.values[b"host"]
-        return (origin is not None and origin.lower() not in (self._own_origin, own.lower())) or head.get(
-            b"sec-fetch-site"
-        ) == b"cross-site"
+        asked = self._scheme + b"://" + head.values[b"host"].lower()
+        foreign = origin is not None and origin.lower() not in (self._own_origin, asked)
+        return foreign or head.get(b"sec-fetch-site") == b"cross-site"
 
     def _rows(self, path: bytes, client: Address) -> Sequence[Route]:
-        rows = self._exact.get(path)
-        if rows is not None:
-            return rows if path != b"/admin/" or self._console_visible(client) else ()
         if path.startswith(b"/admin"):
             return self._console_rows(path, client)
-        return [route for route in self._patterns if route.pattern and route.pattern.fullmatch(path)]
+        return self._exact.get(path) or [route for pattern, route in self._patterns if pattern.fullmatch(path)]
 
     def _console_rows(self, path: bytes, client: Address) -> Sequence[Route]:
+        if path == routes.ADMIN_SLASH.path:
+            return (routes.ADMIN_SLASH,) if self._console_visible(client) else ()
         if not routes.CONSOLE_PATH.fullmatch(path):
             return ()
         if path == routes.SIGN_UP:
@@ -132,7 +142,7 @@ class Allow:
 
     def _near(self, client: Address) -> bool:
         networks = self._console.from_networks
-        return not networks or any(client in network for network in networks)
+        return not networks or _within(client, networks)
 
     def _console_visible(self, client: Address) -> bool:
         return self._console.open and self._near(client)
@@ -159,21 +169,17 @@ class Allow:
         return Decision(routes.NOT_FOUND, answers.NOT_FOUND)
 
     def _own(self, key: str, client: Address) -> OwnAnswer:
-        if key == "robots":
-            return answers.ROBOTS
-        if key == "favicon":
-            return answers.FAVICON
-        if key == "admin":
-            return answers.redirect(b"/admin", 308)
-        if self._root == "connect":
-            return answers.redirect(routes.SIGN_UP) if self._sign_up_visible(client) else answers.NOT_FOUND
-        return answers.NOT_FOUND if self._root == "not_found" else answers.redirect(self._root.encode())
+        if key == "root" and self._root_is_sign_up and not self._sign_up_visible(client):
+            return answers.NOT_FOUND
+        return self._root if key == "root" else _OWN[key]
+
+
+_OWN = {"robots": answers.ROBOTS, "favicon": answers.FAVICON, "admin": answers.redirect(b"/admin", 308)}
 
 
 def parse_address(text: str) -> Address:
     """An address as sockets and proxies write it: zone dropped, IPv4 inside IPv6 taken out. Raises ValueError."""
-    address = ip_address(text.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
+    return _plain(ip_address(text.partition("%")[0]))
 
 
 def client_address(peer: Address | None, forwarded_for: Sequence[bytes], trusted_proxies: Sequence[Network]) -> Address:
@@ -181,14 +187,22 @@ def client_address(peer: Address | None, forwarded_for: Sequence[bytes], trusted
 
     A value that is no address ends the search: what stands left of it is hearsay. `peer` None is a Unix socket: who can open it is trusted.
     """
-    found: Address = IPv4Address("127.0.0.1") if peer is None else peer
-    if peer is not None and not any(peer in network for network in trusted_proxies):
-        return peer
+    found = LOOPBACK if peer is None else _plain(peer)
+    if peer is not None and not _within(found, trusted_proxies):
+        return found
     for entry in reversed(b",".join(forwarded_for).split(b",")):
         try:
             found = parse_address(entry.strip(b" \t").decode("ascii"))
         except ValueError:
             return found
-        if not any(found in network for network in trusted_proxies):
+        if not _within(found, trusted_proxies):
             return found
     return found
+
+
+def _plain(address: Address) -> Address:
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def _within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)

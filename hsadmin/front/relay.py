@@ -95,6 +95,15 @@ def upstream_head(route: Route, path: bytes, head: RequestHead, *, client: str, 
     return b"".join(lines)
 
 
+def switched(route: Route, response: ResponseHead) -> bool:
+    """Whether this 101 begins what was asked. headscale takes a websocket without subprotocol for plain DERP: such a mismatch must not pass."""
+    return (
+        response.status == 101
+        and response.upgrade == route.upgrade != b""
+        and (not route.websocket_protocol or response.get(b"sec-websocket-protocol") == route.websocket_protocol)
+    )
+
+
 def downstream_head(route: Route, head: RequestHead, response: ResponseHead, *, tls: bool, hsts: bool, close: bool) -> Relayed:
     """`tls`: the visitor's side is encrypted, cookies may be Secure. `close`: the connection is to end anyway."""
     lines = [b"HTTP/1.1 %d %b\r\n" % (response.status, response.reason)]
@@ -153,7 +162,7 @@ def cookies_for(target: Target, value: bytes) -> bytes:
 def cookie_from_headscale(value: bytes, *, tls: bool) -> bytes:
     """A Set-Cookie of headscale as the visitor may get it: never one of ours (b"" then); Secure under TLS, which 0.29 forgets behind a front."""
     name, *attributes = (part.strip(b" \t") for part in value.split(b";"))
-    if name.lower().startswith(OUR_COOKIES):
+    if name.lstrip(b"= \t").lower().startswith(OUR_COOKIES):
         return b""
     if tls and b"secure" not in [attribute.lower() for attribute in attributes]:
         return value.rstrip(b"; \t") + b"; Secure"

@@ -24,10 +24,10 @@ class Route:
     """One row. `path` is exact and is how the upstream gets to see it; else `pattern` must match all of the raw path."""
 
     name: str  # in logs and counters
-    target: Target
     methods: frozenset[bytes] = frozenset()
     path: bytes = b""
     pattern: re.Pattern[bytes] | None = None
+    target: Target = Target.HEADSCALE
     upgrade: bytes = b""  # the only protocol it can be upgraded to, and then it must be
     websocket_protocol: bytes = b""  # the one subprotocol a websocket must ask for
     fast_start: bool = False  # `Derp-Fast-Start: 1` is asked as an ordinary start, whose 101 the visitor does not expect
@@ -66,61 +66,55 @@ _CONSOLE = frozenset(
         b"sec-fetch-user",
         b"user-agent",
         b"x-csrf-token",
-        b"x-request-id",
     )
 )
-_CONSOLE_METHODS = frozenset((b"DELETE", b"GET", b"HEAD", b"PATCH", b"POST", b"PUT"))
+_CONTROL = b"tailscale-control-protocol"
 _ID = rb"hskey-authreq-[A-Za-z0-9_-]{24}"
 
-
-def _headscale(name: str, methods: frozenset[bytes], path: bytes, forward: frozenset[bytes] = _PLAIN, **more: object) -> Route:
-    pattern = re.compile(path) if b"[" in path else None
-    return Route(name, Target.HEADSCALE, methods, b"" if pattern else path, pattern, forward=forward, **more)  # type: ignore[arg-type]
-
-
 HEADSCALE_0_29: Sequence[Route] = (
-    _headscale("ts2021", _POST, b"/ts2021", frozenset((b"user-agent", b"x-tailscale-handshake")), upgrade=b"tailscale-control-protocol"),
-    _headscale("ts2021-websocket", _GET, b"/ts2021", _WEBSOCKET, upgrade=b"websocket", websocket_protocol=b"tailscale-control-protocol"),
-    _headscale("derp", _GET, b"/derp", frozenset((b"user-agent", b"ideal-node")), upgrade=b"derp", fast_start=True),
-    _headscale("derp-websocket", _GET, b"/derp", _WEBSOCKET, upgrade=b"websocket", websocket_protocol=b"derp"),
-    _headscale("derp-probe", _GET_HEAD, b"/derp/probe"),
-    _headscale("derp-latency", _GET_HEAD, b"/derp/latency-check"),
-    _headscale("bootstrap-dns", _GET, b"/bootstrap-dns", rate="bootstrap-dns"),
-    _headscale("key", _GET, b"/key"),
-    _headscale("ping-response", _HEAD, b"/machine/ping-response"),
-    _headscale("register", _GET, rb"/register/" + _ID, _BROWSER),
-    _headscale("auth", _GET, rb"/auth/" + _ID, _BROWSER),
-    _headscale("register-confirm", _POST, rb"/register/confirm/" + _ID, _FORM, body_limit=4096),
-    _headscale("oidc-callback", _GET, b"/oidc/callback", _BROWSER),
-    _headscale("apple", _GET, b"/apple"),
-    _headscale("apple-profile", _GET, b"/apple/ios"),
-    _headscale("apple-profile", _GET, b"/apple/macos-app-store"),
-    _headscale("apple-profile", _GET, b"/apple/macos-standalone"),
-    _headscale("windows", _GET, b"/windows"),
+    Route("ts2021", _POST, b"/ts2021", upgrade=_CONTROL, forward=frozenset((b"user-agent", b"x-tailscale-handshake"))),
+    Route("ts2021-websocket", _GET, b"/ts2021", upgrade=b"websocket", websocket_protocol=_CONTROL, forward=_WEBSOCKET),
+    Route("derp", _GET, b"/derp", upgrade=b"derp", fast_start=True, forward=frozenset((b"user-agent", b"ideal-node"))),
+    Route("derp-websocket", _GET, b"/derp", upgrade=b"websocket", websocket_protocol=b"derp", forward=_WEBSOCKET),
+    Route("derp-probe", _GET_HEAD, b"/derp/probe", forward=_PLAIN),
+    Route("derp-latency", _GET_HEAD, b"/derp/latency-check", forward=_PLAIN),
+    Route("bootstrap-dns", _GET, b"/bootstrap-dns", forward=_PLAIN, rate="bootstrap-dns"),
+    Route("key", _GET, b"/key", forward=_PLAIN),
+    Route("ping-response", _HEAD, b"/machine/ping-response", forward=_PLAIN),
+    Route("register", _GET, pattern=re.compile(rb"/register/" + _ID), forward=_BROWSER),
+    Route("auth", _GET, pattern=re.compile(rb"/auth/" + _ID), forward=_BROWSER),
+    Route("register-confirm", _POST, pattern=re.compile(rb"/register/confirm/" + _ID), forward=_FORM, body_limit=4096),
+    Route("oidc-callback", _GET, b"/oidc/callback", forward=_BROWSER),
+    Route("apple", _GET, b"/apple", forward=_PLAIN),
+    Route("apple-profile", _GET, b"/apple/ios", forward=_PLAIN),
+    Route("apple-profile", _GET, b"/apple/macos-app-store", forward=_PLAIN),
+    Route("apple-profile", _GET, b"/apple/macos-standalone", forward=_PLAIN),
+    Route("windows", _GET, b"/windows", forward=_PLAIN),
 )
 HEADSCALE: Mapping[str, Sequence[Route]] = {"0.29": HEADSCALE_0_29}
 
 OWN: Sequence[Route] = (
-    Route("root", Target.OWN, _GET_HEAD, b"/", own="root"),
-    Route("robots", Target.OWN, _GET_HEAD, b"/robots.txt", own="robots"),
-    Route("favicon", Target.OWN, _GET_HEAD, b"/favicon.ico", own="favicon"),
-    Route("admin-slash", Target.OWN, _GET_HEAD, b"/admin/", own="admin"),
+    Route("root", _GET_HEAD, b"/", target=Target.OWN, own="root"),
+    Route("robots", _GET_HEAD, b"/robots.txt", target=Target.OWN, own="robots"),
+    Route("favicon", _GET_HEAD, b"/favicon.ico", target=Target.OWN, own="favicon"),
 )
 
 # A segment is never empty, "." or "..", and never hides a slash, a backslash, a dot or a control behind a percent sign.
 _SEGMENT = rb"/(?!\.{1,2}(?:/|\Z))(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%(?!2[EFef]|5[Cc]|[01]|7[Ff])[0-9A-Fa-f]{2})+"
 CONSOLE_PATH = re.compile(rb"/admin(?:" + _SEGMENT + rb")*")
-
 SIGN_UP = b"/admin/connect"
-ADMIN = Route("admin", Target.CONSOLE, _CONSOLE_METHODS, pattern=CONSOLE_PATH, forward=_CONSOLE, body_limit=8 * 1024 * 1024)
-CONNECT = Route("connect", Target.CONSOLE, _GET_HEAD, SIGN_UP, forward=_CONSOLE)
-CONSOLE_ASSET = Route("admin-asset", Target.CONSOLE, _GET_HEAD, pattern=CONSOLE_PATH, forward=_CONSOLE)
-CONSOLE_PUBLIC = Route(
-    "admin-public", Target.CONSOLE, frozenset((b"GET", b"HEAD", b"POST")), pattern=CONSOLE_PATH, forward=_CONSOLE, body_limit=64 * 1024
-)
 PUBLIC_FILES = frozenset((b"/admin/theme.js", b"/admin/favicon.svg"))
 PUBLIC_ASSETS = b"/admin/_app/immutable/"
 PUBLIC_API = b"/admin/api/public/"
+_CHANGES = frozenset((b"DELETE", b"PATCH", b"POST", b"PUT"))
 
-NOT_FOUND = Route("not-found", Target.NOTHING)
-REFUSED = Route("refused", Target.NOTHING)  # wrong host, forwarded, cross-site: judged before the path was looked at
+CONNECT = Route("connect", _GET_HEAD, SIGN_UP, target=Target.CONSOLE, forward=_CONSOLE)
+CONSOLE_ASSET = Route("admin-asset", _GET_HEAD, pattern=CONSOLE_PATH, target=Target.CONSOLE, forward=_CONSOLE)
+CONSOLE_PUBLIC = Route(
+    "admin-public", _GET_HEAD | _POST, pattern=CONSOLE_PATH, target=Target.CONSOLE, forward=_CONSOLE, body_limit=64 * 1024
+)
+ADMIN = Route("admin", _GET_HEAD | _CHANGES, pattern=CONSOLE_PATH, target=Target.CONSOLE, forward=_CONSOLE, body_limit=8 * 1024 * 1024)
+ADMIN_SLASH = Route("admin-slash", _GET_HEAD, b"/admin/", target=Target.OWN, own="admin")
+
+NOT_FOUND = Route("not-found", target=Target.NOTHING)
+REFUSED = Route("refused", target=Target.NOTHING)  # wrong host, forwarded, cross-site: judged before the path was looked at
