@@ -1,0 +1,60 @@
+"""The shape of the tree: module lengths, mirrored tests, what stands at the top, and what may not be mentioned."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parents[2]
+LONGEST = 400
+TOP = {".ci", ".gitignore", "LICENSE", "README.md", "contrib", "hsadmin", "proto", "pyproject.toml", "setup.cfg", "tests", "twisted", "web"}
+ROOMS = ("certificates", "config", "console", "engine", "front", "headscale", "settings", "system", "jobs", "cli")
+
+
+def tracked() -> list[str]:
+    """Files that git tracks, or would with the next commit; everything below the folder where this is no checkout."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        return [name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+    return [path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file()]
+
+
+class TreeTests(SynchronousTestCase):
+    def test_modules_hold_one_idea(self) -> None:
+        long = {
+            name: lines
+            for name in tracked()
+            if name.endswith(".py") and (lines := len((ROOT / name).read_text().splitlines())) > LONGEST
+        }
+        self.assertEqual(long, {})
+
+    def test_every_module_with_code_has_tests_of_its_name(self) -> None:
+        """A package whose parts are only met together is tested under the package's name."""
+        missing = []
+        for name in tracked():
+            path = Path(name)
+            if path.parts[0] != "hsadmin" or path.suffix != ".py" or len(path.parts) < 3 or path.parts[1] not in ROOMS or path.stem == "__init__":
+                continue
+            mirrored = ROOT / "tests" / Path(*path.parts[1:-1])
+            candidates = (mirrored / f"test_{path.stem}.py", mirrored.parent / f"test_{mirrored.name}.py")
+            if not any(candidate.exists() for candidate in candidates):
+                missing.append(name)
+        self.assertEqual(missing, [])
+
+    def test_the_top_level_is_the_plan_s(self) -> None:
+        self.assertEqual({name.split("/")[0] for name in tracked()} - TOP, set())
+
+    def test_no_machine_is_mentioned(self) -> None:
+        """Absolute paths of a machine, registry hosts, and addresses in lock files have no place in the project."""
+        forbidden = re.compile(r"/(?:work|root|home)/[a-z]+/|registry\.npmjs\.org|pypi\.org/simple|proxy\.golang\.org|\"resolved\": \"http")
+        found = []
+        for name in tracked():
+            if name == "tests/house/test_tree.py" or name.endswith((".png", ".svg", ".ico")):
+                continue
+            for number, line in enumerate((ROOT / name).read_text(errors="replace").splitlines(), 1):
+                if forbidden.search(line):
+                    found.append(f"{name}:{number}: {line.strip()[:80]}")
+        self.assertEqual(found, [])
