@@ -1,0 +1,77 @@
+"""What a trial does each time headscale gets ready for the first time: makes the user `me` if there is none, a reusable key for 24 hours, and tells how to join.
+
+The key goes to the terminal and nowhere else: whoever started the trial can use it, and no log has it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hsadmin.errors import Problem
+from hsadmin.interfaces import IEngine, IHeadscale
+from hsadmin.model.engine import EngineState, Phase
+
+USER = "me"
+KEY_LIFE = datetime.timedelta(hours=24)
+
+
+class Trial(Service):
+    """`tell` gets lines for the terminal; `now` is wall-clock seconds."""
+
+    log = Logger()
+
+    def __init__(self, engine: IEngine, headscale: IHeadscale, *, url: str, tell: Callable[[str], None], now: Callable[[], float]) -> None:
+        self._engine = engine
+        self._headscale = headscale
+        self._url = url
+        self._tell = tell
+        self._now = now
+        self._unwatch: Callable[[], None] | None = None
+        self._greeting: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        Service.startService(self)
+        self._tell(f"hsadmin trial: the console is at {self._url}/admin (this machine only, no sign-in).")
+        self._unwatch = self._engine.watch(self._changed)
+        self._changed(self._engine.state())
+
+    def stopService(self) -> None:
+        Service.stopService(self)
+        self._forget()
+        if self._greeting is not None:
+            self._greeting.cancel()
+
+    def _changed(self, state: EngineState) -> None:
+        if state.phase is not Phase.READY or self._greeting is not None:
+            return
+        self._forget()
+        self._greeting = Deferred.fromCoroutine(self._greet())
+        self._greeting.addErrback(self._not_greeted)
+
+    def _forget(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+
+    async def _greet(self) -> None:
+        users = await self._headscale.list_users()
+        me = next((user for user in users if user.name == USER), None) or await self._headscale.create_user(USER)
+        expires = datetime.datetime.fromtimestamp(self._now(), datetime.UTC) + KEY_LIFE
+        key = await self._headscale.create_preauth_key(expires=expires, owner_id=me.id, reusable=True)
+        self._tell(
+            "\nJoin a device of this machine (direct connections only; relay needs TLS):\n\n"
+            f"    tailscale up --login-server {self._url} --auth-key {key.secret}\n\n"
+            "The key can be used again and ends in 24 hours. Ctrl-C ends the trial."
+        )
+
+    def _not_greeted(self, failure: Failure) -> None:
+        if failure.check(Problem):
+            self._tell(f"The trial's key could not be made: {failure.value.sentence}")
+        elif self.running:
+            self.log.failure("The trial's key could not be made", failure)
