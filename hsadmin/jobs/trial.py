@@ -1,4 +1,4 @@
-"""What a trial does each time headscale gets ready for the first time: makes the user `me` if there is none, a reusable key for 24 hours, and tells how to join.
+"""What a trial does once headscale is ready: makes the user `me` if there is none and a reusable key for 24 hours, and tells how to join.
 
 The key goes to the terminal and nowhere else: whoever started the trial can use it, and no log has it.
 """
@@ -71,7 +71,7 @@ class Trial(Service):
         )
 
     def _not_greeted(self, failure: Failure) -> None:
-        if failure.check(Problem):
+        if isinstance(failure.value, Problem):
             self._tell(f"The trial's key could not be made: {failure.value.sentence}")
         elif self.running:
             self.log.failure("The trial's key could not be made", failure)

@@ -95,7 +95,8 @@ class TrialTests(SynchronousTestCase):
 
     def test_the_key_is_in_no_log(self) -> None:
         logged: list[str] = []
-        globalLogPublisher.addObserver(observer := lambda event: logged.append(repr(event)))
+        observer: Any = lambda event: logged.append(repr(event))  # noqa: E731 - the same object is removed later
+        globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         self.begin(Headscale())
         self.engine.become(Phase.READY)
