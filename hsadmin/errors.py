@@ -200,11 +200,53 @@ class SettingsProblem(Problem):
     status = 503
 
 
+class SettingsMalformed(SettingsProblem):
+    """headscale.yaml is not YAML that hsadmin and headscale would read the same way."""
+
+    code = "settings.malformed"
+
+
+class SettingsNotSpliced(SettingsProblem):
+    """headscale.yaml is written in a way in which one value cannot be changed without touching others."""
+
+    code = "settings.not-spliced"
+
+
+class SettingsUnreadable(SettingsProblem):
+    """headscale.yaml is there but cannot be read."""
+
+    code = "settings.unreadable"
+
+
+class SettingsUnwritable(SettingsProblem):
+    """headscale.yaml, or a file beside it, cannot be written."""
+
+    code = "settings.unwritable"
+
+
+class SettingsReadOnly(SettingsUnwritable):
+    """The file system of headscale.yaml is mounted read-only."""
+
+    code = "settings.read-only"
+
+
+class SettingsNoSpace(SettingsUnwritable):
+    """The disk of headscale.yaml is full."""
+
+    code = "settings.no-space"
+
+
 class EngineProblem(Problem):
     """headscale could not be started or kept running."""
 
     code = "engine.failed"
     status = 503
+
+
+class NoFreePort(EngineProblem):
+    """Not one free loopback port was found for headscale."""
+
+    code = "engine.no-free-port"
 
 
 # — headscale's answers —
@@ -320,3 +362,26 @@ class TooLarge(Problem):
 class UnsupportedMediaType(Problem):
     code = "request.media-type"
     status = 415
+
+
+# — command line —
+
+
+class DaemonAway(Problem):
+    """No hsadmin answers on the work directory's local socket."""
+
+    code = "daemon.away"
+    exit_status = 69
+
+
+class DaemonRefused(Problem):
+    """The running hsadmin said no; the sentence is its own."""
+
+    code = "daemon.refused"
+
+
+class UsageProblem(Problem):
+    """The command line cannot be understood."""
+
+    code = "usage"
+    exit_status = 64

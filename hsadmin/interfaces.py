@@ -6,6 +6,7 @@ Methods that wait are coroutines. Every failure a person could see is an `hsadmi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ from zope.interface import Attribute, Interface
 
 from hsadmin.model.engine import EngineState
 from hsadmin.model.front import Listening, OpenStream
+from hsadmin.model.keys import ApiKey, NewKey, PreAuthKey
+from hsadmin.model.nodes import Node
+from hsadmin.model.policy import Policy
+from hsadmin.model.users import User
+from hsadmin.model.waiting import CheckId, RegistrationId
 
 
 class IEngine(Interface):
@@ -48,7 +54,12 @@ class IHeadscaleLink(Interface):
         """Whether gRPC Health answers and says that the database does; False, never an exception, when not."""
 
     async def drift() -> Sequence[str]:
-        """Sentences on where the running headscale's contract differs from ours; empty when it agrees."""
+        """Sentences on where the running headscale's contract differs from ours; empty when it agrees.
+
+        Until the next `up`, writes by calls that differ are refused with HeadscaleUnsupported.
+        """
+
+    headscale = Attribute("IHeadscale: always the same object; its calls raise HeadscaleDown while nothing is up")
 
 
 class ICertificates(Interface):
@@ -92,6 +103,100 @@ class IFront(Interface):
 class IHeadscale(Interface):
     """What headscale can be asked, in our words; adapters: headscale.rpc (gRPC, up to 0.29), headscale.rest (HTTP, from 0.30).
 
-    Values are those of `hsadmin.model` (users, nodes, keys). Every call has a deadline. Raises HeadscaleDown, HeadscaleRefused or NotFound.
+    Values are those of `hsadmin.model` (users, nodes, keys, policy, waiting), lists come sorted by id and whole. Inputs are checked before
+    headscale is asked. Every call has a deadline that grows with the tailnet. Raises HeadscaleDown (HeadscaleSlow: it may have happened all
+    the same), HeadscaleUnknown (there is no such thing), HeadscaleRefused (its subclasses say why). After HeadscaleHalfDone, and after a
+    write that ended in HeadscaleDown, read again: the change may be there.
     """
 
+    async def list_users() -> Sequence[User]:
+        """Everybody."""
+
+    async def create_user(name: str, *, display_name: str = "", email: str = "", picture_url: str = "") -> User:
+        """headscale has no call to change the other three later. HeadscaleConflict when the name is taken."""
+
+    async def rename_user(user_id: int, name: str) -> User:
+        """The name of an OIDC user is written over at the next sign-in."""
+
+    async def delete_user(user_id: int) -> None:
+        """With all pre-auth keys the user made, tagged ones too. HeadscaleConflict while nodes are left."""
+
+    async def list_preauth_keys() -> Sequence[PreAuthKey]:
+        """All keys of all users, masked."""
+
+    async def create_preauth_key(
+        *, expires: datetime, owner_id: int | None = None, tags: Sequence[str] = (), reusable: bool = False, ephemeral: bool = False
+    ) -> NewKey:
+        """Needs an owner or tags; with both, nodes become tagged. `expires` is aware and ahead. The only time the text is known."""
+
+    async def expire_preauth_key(key_id: int) -> None:
+        """Nodes that joined with it stay."""
+
+    async def delete_preauth_key(key_id: int) -> None:
+        """Nodes that joined with it stay; ephemeral ones stop being so at headscale's next start."""
+
+    async def list_api_keys() -> Sequence[ApiKey]:
+        """Masked."""
+
+    async def create_api_key(*, expires: datetime) -> NewKey:
+        """`id` of the answer is None where it cannot be told which of the listed keys it is."""
+
+    async def expire_api_key(key_id: int) -> None:
+        """From now on it opens nothing."""
+
+    async def delete_api_key(key_id: int) -> None:
+        """As expire, and it leaves the list."""
+
+    async def list_nodes() -> Sequence[Node]:
+        """The one answer that says what nodes serve (`routes.serving`)."""
+
+    async def get_node(node_id: int) -> Node:
+        """Without `routes.serving`, as all single nodes below."""
+
+    async def rename_node(node_id: int, name: str) -> Node:
+        """Sticks from now on, whatever the device calls itself. Lower-cased."""
+
+    async def set_tags(node_id: int, tags: Sequence[str]) -> Node:
+        """Replaces all tags, at least one; the node stops belonging to a user, and there is no way back by any call."""
+
+    async def set_approved_routes(node_id: int, routes: Sequence[str]) -> Node:
+        """Replaces the list; one exit route brings the other. What the policy approves by itself comes back."""
+
+    async def expire_node(node_id: int, at: datetime | None = None) -> Node:
+        """The device must sign in again: now, or from `at` (ahead) on."""
+
+    async def never_expire_node(node_id: int) -> Node:
+        """Also brings an expired device back without a sign-in."""
+
+    async def delete_node(node_id: int) -> None:
+        """Expire a connected node first, wait a second, and cut its tunnel: else its device never notices, and headscale cannot stop."""
+
+    async def backfill_addresses() -> Sequence[str]:
+        """Gives every node the addresses that the configured prefixes ask for; lines on what changed. Slow: half a second per change."""
+
+    async def register_node(waiting: RegistrationId, owner_id: int) -> Node:
+        """Lets a waiting device in. HeadscaleConflict where headscale cannot address this user, HeadscaleUnknown when nothing waits."""
+
+    async def approve_check(waiting: CheckId) -> None:
+        """Lets a waiting SSH session go on."""
+
+    async def reject_check(waiting: CheckId) -> None:
+        """Ends a waiting SSH session."""
+
+    async def seed_node(waiting: RegistrationId, owner_id: int, host_name: str, routes: Sequence[str] = ()) -> None:
+        """For tests: makes `waiting` up, as if a device had asked. `register_node` makes a node of it, always offline."""
+
+    async def get_policy() -> Policy | None:
+        """The stored text, byte for byte; None when none is stored, which means everybody reaches everything."""
+
+    async def check_policy(text: str) -> None:
+        """Changes nothing. HeadscaleInvalid with headscale's words, failing tests of the policy itself among them."""
+
+    async def set_policy(text: str, *, expected: str | None = None) -> Policy:
+        """Checks, stores, reads back. With `expected`, HeadscaleConflict unless that is what is stored now ("" for nothing).
+
+        PolicyDoubtful: what runs and what is stored may differ; have headscale reload (SIGHUP), and read again.
+        """
+
+    async def healthy() -> bool:
+        """Whether headscale reaches its database."""
