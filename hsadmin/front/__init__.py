@@ -6,6 +6,7 @@ The pure half has no I/O, no Twisted and no clock; it is bytes and values in, by
     head      bytes -> RequestHead, ResponseHead, or Refused
     body      bytes of a framed body -> payload; payload -> our framing
     routes    the table: which paths headscale, the console or the front itself answer, and what may travel on each
+    addresses who the client is, behind proxies that are trusted
     allow     RequestHead + client address -> Decision
     answers   what the front says itself
     relay     the heads that go upstream and downstream, written anew; cookies

@@ -10,20 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from hsadmin.front import answers, relay, routes
+from hsadmin.front.addresses import Address, Network, client_address, parse_address, within
 from hsadmin.front.answers import OwnAnswer
 from hsadmin.front.head import RequestHead, ResponseHead
 from hsadmin.front.routes import Route, Target
 
 __all__ = ["Address", "Allow", "Console", "Decision", "Network", "OwnAnswer", "Route", "Target", "client_address", "parse_address"]
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
-
-LOOPBACK = IPv4Address("127.0.0.1")
 LOOPBACK_HOSTS = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
 # What proxies write; together with everything that begins with x-forwarded or x-original.
 FORWARDING_FIELDS = frozenset(
@@ -142,7 +138,7 @@ class Allow:
 
     def _near(self, client: Address) -> bool:
         networks = self._console.from_networks
-        return not networks or _within(client, networks)
+        return not networks or within(client, networks)
 
     def _console_visible(self, client: Address) -> bool:
         return self._console.open and self._near(client)
@@ -175,34 +171,3 @@ class Allow:
 
 
 _OWN = {"robots": answers.ROBOTS, "favicon": answers.FAVICON, "admin": answers.redirect(b"/admin", 308)}
-
-
-def parse_address(text: str) -> Address:
-    """An address as sockets and proxies write it: zone dropped, IPv4 inside IPv6 taken out. Raises ValueError."""
-    return _plain(ip_address(text.partition("%")[0]))
-
-
-def client_address(peer: Address | None, forwarded_for: Sequence[bytes], trusted_proxies: Sequence[Network]) -> Address:
-    """Who is at the far end: the peer, or behind trusted proxies the right-most address in X-Forwarded-For that is not one of them.
-
-    A value that is no address ends the search: what stands left of it is hearsay. `peer` None is a Unix socket: who can open it is trusted.
-    """
-    found = LOOPBACK if peer is None else _plain(peer)
-    if peer is not None and not _within(found, trusted_proxies):
-        return found
-    for entry in reversed(b",".join(forwarded_for).split(b",")):
-        try:
-            found = parse_address(entry.strip(b" \t").decode("ascii"))
-        except ValueError:
-            return found
-        if not _within(found, trusted_proxies):
-            return found
-    return found
-
-
-def _plain(address: Address) -> Address:
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
-
-
-def _within(address: Address, networks: Sequence[Network]) -> bool:
-    return any(address in network for network in networks)

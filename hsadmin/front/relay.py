@@ -64,7 +64,15 @@ _NOT_FROM_CONSOLE = frozenset(
 )
 _SPELLING = {
     name.lower(): name
-    for name in (b"ETag", b"WWW-Authenticate", b"X-CSRF-Token", b"Sec-WebSocket-Accept", b"Sec-WebSocket-Key", b"Sec-WebSocket-Protocol")
+    for name in (
+        b"ETag",
+        b"WWW-Authenticate",
+        b"X-CSRF-Token",
+        b"Sec-WebSocket-Accept",
+        b"Sec-WebSocket-Key",
+        b"Sec-WebSocket-Protocol",
+        b"Sec-WebSocket-Version",
+    )
 }
 
 
