@@ -1,0 +1,6 @@
+declare global {
+	// SvelteKit reads its types from here.
+	namespace App {}
+}
+
+export {};
