@@ -85,7 +85,9 @@ def _go_version(program: str) -> tuple[int, ...]:
 def _digest(extra: str) -> str:
     """Of everything that an editable install is made from; a change of our own Python source needs no new one."""
     found = hashlib.sha256(f"{sys.version_info[:3]} {extra}".encode())
-    for path in sorted(_sources(ROOT / name for name in ("setup.cfg", "pyproject.toml", "contrib/constraints.txt", "contrib/build", "proto", "web"))):
+    for path in sorted(
+        _sources(ROOT / name for name in ("setup.cfg", "pyproject.toml", "contrib/constraints.txt", "contrib/build", "proto", "web"))
+    ):
         found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return found.hexdigest()
 

@@ -29,7 +29,15 @@ MAY_IMPORT: dict[str, set[str]] = {
 EXCEPTIONS = {("engine/yamlfile.py", "settings"), ("engine/ports.py", "settings")}
 EVERYTHING = {"tap", "application", "wiring", "cli"}
 PURE = {"errors", "model", "config", "settings", "interfaces"}
-PURE_MODULES = {"front/head.py", "front/body.py", "front/allow.py", "engine/versions.py", "engine/exits.py", "engine/lines.py", "system/redact.py"}
+PURE_MODULES = {
+    "front/head.py",
+    "front/body.py",
+    "front/allow.py",
+    "engine/versions.py",
+    "engine/exits.py",
+    "engine/lines.py",
+    "system/redact.py",
+}
 REACTOR_ALLOWED = {"tap.py", "cli"}
 
 
@@ -51,7 +59,7 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 
 def room_of(name: str) -> str:
-    return name.split("/")[0].removesuffix(".py")
+    return name.partition("/")[0].removesuffix(".py")
 
 
 class ImportTests(SynchronousTestCase):
@@ -74,14 +82,19 @@ class ImportTests(SynchronousTestCase):
         wrong = []
         for name, tree in modules():
             if room_of(name) in PURE or name in PURE_MODULES:
-                wrong += [f"{name} imports {target}" for target in imported(tree) if target.split(".")[0] in {"twisted", "time", "random", "secrets"}]
+                wrong += [
+                    f"{name} imports {target}"
+                    for target in imported(tree)
+                    if target.split(".")[0] in {"twisted", "time", "random", "secrets"}
+                ]
         self.assertEqual(wrong, [])
 
     def test_the_global_reactor_is_imported_at_the_doors_only(self) -> None:
         wrong = [
             name
             for name, tree in modules()
-            if "twisted.internet.reactor" in set(imported(tree)) and not (room_of(name) == "cli" or name in REACTOR_ALLOWED or name.endswith("__main__.py"))
+            if "twisted.internet.reactor" in set(imported(tree))
+            and not (room_of(name) == "cli" or name in REACTOR_ALLOWED or name.endswith("__main__.py"))
         ]
         self.assertEqual(wrong, [])
 

@@ -25,9 +25,7 @@ def tracked() -> list[str]:
 class TreeTests(SynchronousTestCase):
     def test_modules_hold_one_idea(self) -> None:
         long = {
-            name: lines
-            for name in tracked()
-            if name.endswith(".py") and (lines := len((ROOT / name).read_text().splitlines())) > LONGEST
+            name: lines for name in tracked() if name.endswith(".py") and (lines := len((ROOT / name).read_text().splitlines())) > LONGEST
         }
         self.assertEqual(long, {})
 
@@ -36,7 +34,13 @@ class TreeTests(SynchronousTestCase):
         missing = []
         for name in tracked():
             path = Path(name)
-            if path.parts[0] != "hsadmin" or path.suffix != ".py" or len(path.parts) < 3 or path.parts[1] not in ROOMS or path.stem == "__init__":
+            if (
+                path.parts[0] != "hsadmin"
+                or path.suffix != ".py"
+                or len(path.parts) < 3
+                or path.parts[1] not in ROOMS
+                or path.stem == "__init__"
+            ):
                 continue
             mirrored = ROOT / "tests" / Path(*path.parts[1:-1])
             candidates = (mirrored / f"test_{path.stem}.py", mirrored.parent / f"test_{mirrored.name}.py")

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -64,7 +66,7 @@ def alive(pid: int) -> bool:
 class Hsadmin:
     """One hsadmin on a work directory of its own, started as users start it. Call `close` when done; it kills what is left."""
 
-    def __init__(self, config: Mapping[str, Any] | None = None, *, headscale: str | None = None) -> None:
+    def __init__(self, config: Mapping[str, Mapping[str, Any]] | None = None, *, headscale: str | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="hs-", dir="/tmp"))  # short: Unix socket paths end at 107 bytes
         self.work = self.folder / "w"
         self.port, self.local_port = free_port(), free_port()
@@ -82,9 +84,14 @@ class Hsadmin:
             "tls": {"mode": "self-signed"},
             "headscale": {"binary": headscale or part("HSADMIN_HEADSCALE")},
         }
-        for section, values in (config or {}).items():
-            settings[section] = {**settings.get(section, {}), **values}
-        self.config_file.write_text(yaml.safe_dump(settings))
+        self._settings = settings
+        self.configure(**(config or {}))
+
+    def configure(self, **sections: Mapping[str, Any]) -> None:
+        """Changes hsadmin.yaml, key by key."""
+        for section, values in sections.items():
+            self._settings[section] = {**self._settings.get(section, {}), **values}
+        self.config_file.write_text(yaml.safe_dump(self._settings))
 
     # — life —
 
@@ -154,12 +161,56 @@ class Hsadmin:
             return answer.status, answer.read().decode()
 
     def status(self) -> dict[str, Any]:
-        return dict(json.loads(self.command("--json", "status")))
+        """What /admin/api/status tells, asked over admin.sock."""
+        connection = UnixConnection(self.work / "run" / "admin.sock")
+        with contextlib.closing(connection):
+            connection.request("GET", "/status")
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.status
+            return dict(json.load(answer))
+
+    def engine(self) -> dict[str, Any]:
+        """What is known of the supervised headscale; empty while nobody answers."""
+        try:
+            return dict(self.status()["headscale"])
+        except OSError:
+            return {}
+
+    def engine_that_says(self, words: str) -> dict[str, Any] | None:
+        """The engine's state once its reason holds `words`."""
+        engine = self.engine()
+        return engine if words in str(engine.get("reason", "")) else None
+
+    def kill_headscale(self) -> None:
+        os.kill(self.engine()["pid"], signal.SIGKILL)
+
+    def headscale_requests(self) -> list[str]:
+        """Paths of the requests that headscale itself logged, in order."""
+        lines = re.findall(r"\{[^{}]*http request[^{}]*\}", self.log().replace('\\"', '"'))
+        return [str(path.group(1)) for line in lines if (path := re.search(r'"path":"([^"]*)"', line))]
+
+    @contextlib.contextmanager
+    def requests_meanwhile(self, path: str) -> Iterator[list[int]]:
+        """Asks for `path` again and again beside what the `with` does; statuses so far are in the list."""
+        statuses: list[int] = []
+        over = threading.Event()
+
+        def ask() -> None:
+            while not over.is_set():
+                statuses.append(self.get(path).status)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            yield statuses
+        finally:
+            over.set()
+            asking.join()
 
     def command(self, *arguments: str, expect: int = 0) -> str:
         """Runs `hsadmin --config … ARGUMENTS` and returns its output."""
         done = subprocess.run(
-            [sys.executable, "-m", "hsadmin.cli.main", "--config", str(self.config_file), *arguments],
+            [sys.executable, "-m", "hsadmin.cli", "--config", str(self.config_file), *arguments],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
             stdin=subprocess.DEVNULL,
@@ -175,7 +226,7 @@ class Hsadmin:
         """A reusable pre-auth key of `user`, who is made when missing."""
         with contextlib.suppress(AssertionError):
             self.command("user", "create", user)
-        return str(json.loads(self.command("--json", "key", "create", "--user", user, "--reusable"))["key"])
+        return str(json.loads(self.command("--json", "key", "create", "--user", user, "--reusable"))["key"]["secret"])
 
     def nodes(self) -> list[dict[str, Any]]:
         """headscale's own list, by its own command line."""
@@ -191,7 +242,7 @@ class Hsadmin:
 
     @property
     def ca_file(self) -> Path:
-        return self.work / "certificates" / "ca.pem"
+        return self.work / "tls" / "ca.pem"
 
     def server(self) -> Server:
         return Server(self.url, self.trusting())
@@ -203,13 +254,26 @@ class Hsadmin:
         """One request to the public port; the body is already read (`answer.content`)."""
         connection = http.client.HTTPSConnection("localhost", self.port, timeout=30, context=self.trusting())
         with contextlib.closing(connection):
-            connection.putrequest(method, path, skip_accept_encoding=True)
+            connection.putrequest(method, path, skip_accept_encoding=True, skip_host="Host" in (headers or {}))
             for name, value in (headers or {}).items():
                 connection.putheader(name, value)
             connection.endheaders()
             answer = connection.getresponse()
             answer.content = answer.read()  # type: ignore[attr-defined]  # read while the connection is open
             return answer
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=30)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 class Machine:
@@ -242,9 +306,15 @@ class Machine:
 
     def tailscale(self, *arguments: str, seconds: float = 120) -> str:
         done = subprocess.run(
-            [part("HSADMIN_TAILSCALE"), f"--socket={self._socket}", *arguments], capture_output=True, text=True, timeout=seconds, check=False
+            [part("HSADMIN_TAILSCALE"), f"--socket={self._socket}", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
-        assert done.returncode == 0, f"{self.name}: tailscale {arguments[0]} ended with {done.returncode}: {done.stderr}{done.stdout}\n{self.log_tail()}"
+        assert done.returncode == 0, (
+            f"{self.name}: tailscale {arguments[0]} ended with {done.returncode}: {done.stderr}{done.stdout}\n{self.log_tail()}"
+        )
         return done.stdout
 
     def up(self, url: str, key: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import trustme
 from twisted.trial.unittest import TestCase
 
@@ -110,7 +112,7 @@ class SwapTests(TestCase):
         hsadmin.configure(tls={"mode": "files", "cert": str(chain), "key": str(key)})
         hsadmin.start()
         hsadmin.ready()
-        before, after = (Server(hsadmin.url, hsadmin.trust(ca.cert_pem.bytes().decode())) for ca in (old, new))
+        before, after = (Server(hsadmin.url, ssl.create_default_context(cadata=ca.cert_pem.bytes().decode())) for ca in (old, new))
         server_key = before.key()
         node = Node(before, "swap")
         self.assertTrue(node.register(server_key, hsadmin.key())["MachineAuthorized"])
