@@ -158,10 +158,8 @@ class Logs(Service):
                     self._open()
                 target = self._stdout if self._file is None else self._file
                 if self._lost:
-                    said = self._line(
-                        _when(self._now()), "warning", "hsadmin.system.logs", f"{self._lost} lines could not be written.", {}, ""
-                    )
-                    _write_all(target, said.encode() + b"\n")
+                    lost = f"{self._lost} lines could not be written."
+                    _write_all(target, self._encoded(Line(_when(self._now()), "warning", "hsadmin.system.logs", lost)))
                     self._lost = 0
                 _write_all(target, data)
             except OSError:
