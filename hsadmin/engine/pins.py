@@ -1,8 +1,8 @@
 """What this hsadmin was shipped to believe: for each headscale release the SHA-256 of its assets and the hashes of its Go module.
 
-Assets' hashes were found in independent public places; 0.29.0's and the missing platforms' were not, so those are built from source. Module hashes
-are those of Go's public checksum database. A hash shipped with us is the only reason to accept bytes from the network: the release's own
-`checksums.txt` comes from the same place as the binary and proves nothing about it.
+Assets' hashes were found in independent public places; 0.29.0's and the missing platforms' were not, so those are built from source.
+Module hashes are those of Go's public checksum database. A hash shipped with us is the only reason to accept bytes from the network: the
+release's own `checksums.txt` comes from the same place as the binary and proves nothing about it.
 """
 
 from __future__ import annotations
