@@ -32,7 +32,7 @@ class Tracked(WrappingFactory["_Gate"]):
     """Knows every open connection of a site, so that stopping it can end them; lets in only whom `admits` lets in."""
 
     def __init__(self, wrapped: Any, admits: Callable[[Any], bool]) -> None:
-        super().__init__(wrapped)
+        super().__init__(wrapped)  # type: ignore[no-untyped-call]  # twisted leaves it without types
         self.admits = admits
         self.noisy = False
 

@@ -21,6 +21,11 @@ class Layout:
         return self.root / "lock"
 
     @property
+    def trust(self) -> Path:
+        """What was accepted on first use."""
+        return self.root / "trust.json"
+
+    @property
     def run(self) -> Path:
         return self.root / "run"
 
