@@ -18,7 +18,9 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.tcp import Port as TCPPort
+from twisted.internet.unix import Port as UNIXPort
+from twisted.python.failure import Failure
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
@@ -73,15 +75,17 @@ class UnixSite(Service):
         self._reactor = reactor
         self._path = path
         self._connections = Tracked(_QuietSite(resource, reactor=reactor), admits)
-        self._port: IListeningPort | None = None
+        self._port: _Port | None = None
 
     def startService(self) -> None:
         """Listens once this returns. Raises ListenFailed."""
         make_way(self._path)
         try:
             with _umask(0o177):
-                self._port = self._reactor.listenUNIX(os.fspath(self._path), self._connections, mode=0o600)
+                self._port = _Port(self._path, self._connections, self._reactor)
+                self._port.startListening()
         except CannotListenError as failed:
+            self._port = None
             raise ListenFailed(f"{self._path} cannot be listened on: {_words(failed.socketError)}.") from None
         Service.startService(self)
 
@@ -138,6 +142,31 @@ def _umask(mask: int) -> Iterator[None]:
 
 def _words(failed: object) -> str:
     return os.strerror(failed.errno) if isinstance(failed, OSError) and failed.errno else str(failed)
+
+
+class _Port(UNIXPort):
+    """Twisted's own removes whatever is at its path when it stops, and fails half-way, its socket still open, when nothing is there."""
+
+    def __init__(self, path: Path, factory: Tracked, reactor: Any) -> None:
+        UNIXPort.__init__(self, os.fsencode(path), factory, mode=0o600, reactor=reactor)
+        self._path = path
+        self._made: tuple[int, int] | None = None
+
+    def startListening(self) -> None:
+        UNIXPort.startListening(self)
+        self._made = self._found()
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self._made is not None and self._made == self._found():
+            self._path.unlink()
+        TCPPort.connectionLost(self, reason)
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.lstat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
 
 class BoundedRequest(Request):

@@ -117,6 +117,20 @@ class Console(SocketTestCase):
         self.site.startService()
         self.assertIn(b"200 OK", await self.exchange(self.path, GET % b"/admin/api/health"))
 
+    async def test_it_stops_though_somebody_removed_the_file(self) -> None:
+        """Tidying of /tmp, say: it must not keep the daemon from ending."""
+        await self.serve(self.site)
+        self.path.unlink()
+        await self.site.stopService()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    async def test_it_leaves_a_file_that_is_not_its_own(self) -> None:
+        await self.serve(self.site)
+        self.path.unlink()
+        self.path.write_text("another's")
+        await self.site.stopService()
+        self.assertEqual(self.path.read_text(), "another's")
+
     async def test_stop_without_start(self) -> None:
         await self.site.stopService()
 
