@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hsadmin.front.body import LAST_CHUNK, MAX_EXTENSION, MAX_TRAILERS, Body, ChunkedBody, LengthBody, Refused, UntilCloseBody, as_chunk
-from tests.front.heads import BAD_CHUNKS
+from tests.front.heads import BAD_CHUNKS, damaged
 from tests.tables import TableCase, table
 
 LIMIT = 64
@@ -126,18 +126,18 @@ class Framing(TableCase):
         self.assertEqual(as_chunk(b""), b"")
 
 
-CHUNKS = st.lists(st.binary(min_size=1, max_size=20), max_size=5).map(lambda parts: b"".join(map(as_chunk, parts)) + LAST_CHUNK)
-JUNK = st.lists(
-    st.sampled_from([b"3", b"\r\n", b"\r", b"\n", b"abc", b";a=b", b"0\r\n", b"0", b"X: y", b" ", b"\x00", b"g", b"\r\n\r\n"])
-    | st.binary(max_size=3),
-    max_size=12,
-).map(b"".join)
+EXTENSIONS = st.sampled_from([b"", b"", b";a", b";a=b", b';a="b c"'])
+CHUNK = st.builds(lambda extension, part: b"%x%b\r\n%b\r\n" % (len(part), extension, part), EXTENSIONS, st.binary(min_size=1, max_size=20))
+LAST = st.sampled_from([LAST_CHUNK, b"000\r\n\r\n", b"0;x\r\nX-A: b\r\nY:\r\n\r\n"])
+CHUNKS = st.builds(lambda chunks, last: b"".join(chunks) + last, st.lists(CHUNK, max_size=3), LAST)
+SMALL = st.sampled_from([b"", b"3", b"\r\n", b"\r", b"\n", b";", b"0\r\n", b"0", b":", b" ", b"\x00", b"g", b"\r\n\r\n"])
+ANY = CHUNKS | damaged(CHUNKS, SMALL) | st.lists(SMALL, max_size=12).map(b"".join)
 CUTS = st.lists(st.integers(0, 200), max_size=8)
 
 
 class Properties(TableCase):
     @settings(max_examples=600, deadline=None, derandomize=True, database=None)
-    @given(JUNK | CHUNKS, CUTS)
+    @given(ANY, CUTS)
     def test_segments_do_not_matter(self, data: bytes, cuts: list[int]) -> None:
         self.assertEqual(read(ChunkedBody(LIMIT), pieces_of(data, cuts)), read(ChunkedBody(LIMIT), [data]))
 
@@ -156,7 +156,7 @@ class Properties(TableCase):
         self.assertEqual(payload, b"".join(parts))
 
     @settings(max_examples=300, deadline=None, derandomize=True, database=None)
-    @given(JUNK)
+    @given(ANY)
     def test_what_we_take_h11_takes_alike(self, data: bytes) -> None:
         said = read(ChunkedBody(), [data])
         if not isinstance(said, tuple) or said[1] is None:

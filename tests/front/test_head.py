@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hsadmin.front.head import MAX_HEAD, Refused, RequestHead, ResponseHead, parse_request, parse_response
-from tests.front.heads import BAD_HEADS, OK, get, post
+from tests.front.heads import BAD_HEADS, OK, damaged, get, post
 from tests.tables import TableCase, table
 
 
@@ -212,25 +212,29 @@ HEADS = st.builds(
     st.sampled_from([0, 1]),
     st.lists(FIELD_LINES, max_size=12),
 )
+SMALL = st.sampled_from(
+    [b"", b" ", b"\t", b"\r", b"\n", b"\r\n", b"\r\n ", b":", b",", b"\x00", b"\x0b", b"\xff", b"/", b"?", b"1", b"A", b"chunked"]
+)
+ANY = JUNK | HEADS | damaged(HEADS, SMALL)
 CUTS = st.lists(st.integers(0, 400), max_size=6)
 
 
 class Properties(TableCase):
     @settings(max_examples=600, deadline=None, derandomize=True, database=None)
-    @given(JUNK | HEADS, CUTS)
+    @given(ANY, CUTS)
     @example(b"GET / HTTP/1.1\r\n\r\n", [16, 17, 18])
     def test_segments_do_not_matter(self, data: bytes, cuts: list[int]) -> None:
         self.assertEqual(verdict_in_pieces(data, cuts), verdict(data))
 
     @settings(max_examples=400, deadline=None, derandomize=True, database=None)
-    @given(JUNK, JUNK)
+    @given(ANY, JUNK)
     def test_what_follows_a_verdict_does_not_change_it(self, data: bytes, more: bytes) -> None:
         said = verdict(data)
         if said is not None:
             self.assertEqual(verdict(data + more), said)
 
     @settings(max_examples=400, deadline=None, derandomize=True, database=None)
-    @given(JUNK | HEADS)
+    @given(ANY)
     def test_what_we_take_h11_takes_alike(self, data: bytes) -> None:
         said = verdict(data)
         if not isinstance(said, RequestHead):
