@@ -46,6 +46,8 @@ PASSED_ON = (
 )
 ASKED = ("GOPROXY", "GOMODCACHE", "GOCACHE")  # the machine's own choice, from its environment or its Go settings
 
+FETCH_DEADLINE = 300.0  # for headscale's own source, 3 MB
+
 GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -109,7 +111,7 @@ class GoBuilder:
             group=True,
             python=self._python,
         )
-        said = json.loads(finished.out)
+        said = _object(finished.out)
         if finished.status != 0 or not GO_VERSION.match(said.get("GOVERSION", "")):
             raise ValueError(finished.status)
         return Go(path, said["GOVERSION"].partition(" ")[0], {name: said[name] for name in ASKED if said.get(name)})
@@ -155,9 +157,11 @@ class GoBuilder:
         say(f"The source of headscale {version} has the pinned hash {pin.zip[:15]}…; compiling, which takes about 3 minutes on 2 cores.")
         binary = scratch / "headscale"
         progress = _Progress(self._reactor.seconds, self._pause, say)
-        finished = await self._go(
-            go, scratch, ["build", "-mod=mod", "-trimpath", "-buildvcs=false", "-v", "-o", str(binary), COMMAND], version, progress.line
-        )
+        words = ["build", "-mod=mod", "-trimpath", "-buildvcs=false", "-v", "-o", str(binary), COMMAND]
+        try:
+            finished = await self._go(go, scratch, words, self._deadline, progress.line)
+        except Overdue as error:
+            raise BuildFailed(f"Compiling headscale {version} took longer than {self._deadline:g} s and was given up.") from error
         if finished.status != 0 or not binary.is_file():
             raise _failure(version, finished)
         say(f"Compiled headscale {version} with {go.version} in {self._reactor.seconds() - begun:.0f} s.")
@@ -165,37 +169,37 @@ class GoBuilder:
 
     async def _fetch(self, go: Go, version: str, pin: ModulePin, scratch: Path) -> Path:
         """The folder of the verified source."""
-        finished = await self._go(go, scratch, ["mod", "download", "-json", f"{MODULE}@v{version}"], version, lambda _: None)
+        words = ["mod", "download", "-json", f"{MODULE}@v{version}"]
         try:
-            said = json.loads(finished.out)
-        except ValueError:
-            said = {}
-        error = said.get("Error", "")
+            finished = await self._go(go, scratch, words, min(FETCH_DEADLINE, self._deadline), lambda _: None)
+        except Overdue as error:
+            raise BuildFailed(
+                f"Go did not get the source of headscale {version} in time; the module proxy (GOPROXY) may be out of reach."
+            ) from error
+        said = _object(finished.out)
+        complaint = said.get("Error", "")
         found = said.get("Sum", "")
-        if "checksum mismatch" in error or (found and found != pin.zip) or (said.get("GoModSum") or pin.mod) != pin.mod:
+        if "checksum mismatch" in complaint or (found and found != pin.zip) or (said.get("GoModSum") or pin.mod) != pin.mod:
             raise SourceMismatch(
                 f"The source of headscale {version} that Go fetched is not the published one: its hash begins with {printable(found)[:15] or '?'}, "
                 f"expected was {pin.zip[:15]}; nothing of it was compiled. Set GOPROXY to another module proxy.",
                 found=printable(found),
                 expected=pin.zip,
             )
-        if finished.status != 0 or error or not found or not said.get("Dir"):
-            raise _failure(version, finished._replace(err=error.encode() or finished.err))
+        if finished.status != 0 or complaint or not found or not said.get("Dir"):
+            raise _failure(version, finished._replace(err=complaint.encode() or finished.err))
         return Path(said["Dir"])
 
-    async def _go(self, go: Go, scratch: Path, words: list[str], version: str, on_line: Callable[[str], None]) -> Finished:
-        try:
-            return await run(
-                self._reactor,
-                [str(go.path), "-C", str(scratch / "module"), *words],
-                environment=self._environment(go, scratch),
-                deadline=self._deadline,
-                group=True,
-                on_line=on_line,
-                python=self._python,
-            )
-        except Overdue as error:
-            raise BuildFailed(f"Building headscale {version} took longer than {self._deadline:g} s and was given up.") from error
+    async def _go(self, go: Go, scratch: Path, words: list[str], deadline: float, on_line: Callable[[str], None]) -> Finished:
+        return await run(
+            self._reactor,
+            [str(go.path), "-C", str(scratch / "module"), *words],
+            environment=self._environment(go, scratch),
+            deadline=deadline,
+            group=True,
+            on_line=on_line,
+            python=self._python,
+        )
 
 
 class _Progress:
@@ -228,6 +232,15 @@ def _failure(version: str, finished: Finished) -> BuildFailed | ShelfFull:
     lines = [line for line in text.splitlines() if " " in line.strip() and not line.startswith(("go: downloading ", "#"))]
     words = " ".join(printable(line.strip()) for line in lines[-2:]) or f"exit status {finished.status}"
     return BuildFailed(f"Go could not build headscale {version}: {words[:300].rstrip('.')}.")
+
+
+def _object(text: bytes) -> dict[str, str]:
+    """The strings of a JSON object; nothing when it is none."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return {key: value for key, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}
 
 
 def _numbers(version: str) -> tuple[int, int, int]:

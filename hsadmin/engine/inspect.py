@@ -46,6 +46,7 @@ ELF_MACHINES = {
     258: "loong64",
 }
 ELF_SYSTEMS = {9: "freebsd", 6: "solaris", 12: "openbsd", 2: "netbsd"}  # 0 and 3 are Linux; Go marks the others
+ELF_NOBITS = 8  # a section that takes no room in the file
 MACH_MACHINES = {0x01000007: "amd64", 0x0100000C: "arm64"}
 
 FOREIGN = (
@@ -109,22 +110,27 @@ def _platform_of(head: bytes) -> Platform | None:
 
 
 def _elf_size(head: bytes) -> int:
-    """How long the file must be at least: the end of both its tables and of every segment named within `head`; of 32-bit files the header."""
+    """How long the file must be at least: the end of its tables, segments and sections as far as `head` names them; of 32-bit files the header."""
     if head[4:5] != b"\x02":
         return 52
     if len(head) < 64:
         return 64
     order = ">" if head[5:6] == b"\x02" else "<"
-    program_table, section_table = struct.unpack_from(f"{order}QQ", head, 32)
-    entry, count, section_entry, sections = struct.unpack_from(f"{order}HHHH", head, 54)
-    size: int = max(program_table + entry * count, section_table + section_entry * sections)
-    for index in range(count):
-        start = program_table + index * entry
-        if start + 48 > len(head):
-            break
+    segments, sections = struct.unpack_from(f"{order}QQ", head, 32)
+    segment_entry, segment_count, section_entry, section_count = struct.unpack_from(f"{order}HHHH", head, 54)
+    ends: list[int] = [segments + segment_entry * segment_count, sections + section_entry * section_count]
+    for start in _entries(head, segments, segment_entry, segment_count, 56):
         offset, _, _, length = struct.unpack_from(f"{order}QQQQ", head, start + 8)
-        size = max(size, offset + length)
-    return size
+        ends.append(offset + length)
+    for start in _entries(head, sections, section_entry, section_count, 64):
+        kind, _, _, offset, length = struct.unpack_from(f"{order}IQQQQ", head, start + 4)
+        ends.append(offset if kind == ELF_NOBITS else offset + length)
+    return max(ends)
+
+
+def _entries(head: bytes, table: int, entry: int, count: int, size: int) -> list[int]:
+    """Where the table's entries begin that `head` holds whole."""
+    return [start for index in range(count) if entry >= size and (start := table + index * entry) + size <= len(head)]
 
 
 def bare(version: str) -> str:

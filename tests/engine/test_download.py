@@ -205,6 +205,13 @@ class Proxied(Case):
         self.assertTrue(proxy.heads[0].startswith("CONNECT releases.test:443 HTTP/1.1\r\n"))
         self.assertIn("Proxy-Authorization: Basic bWU6c2VjcmV0\r\n", proxy.heads[0])
 
+    async def test_a_proxy_that_is_reached_by_tls_itself(self) -> None:
+        proxy = FakeProxy(self.host.port, options=self.authority.server("127.0.0.1"))
+        self.addCleanup(lambda: Deferred.fromCoroutine(proxy.close()))
+        self.environ["https_proxy"] = f"https://127.0.0.1:{proxy.port}"
+        self.assertEqual(await self.fetch(base="https://releases.test"), digest(BODY))
+        self.assertEqual(len(proxy.heads), 1)
+
     async def test_no_proxy_goes_straight(self) -> None:
         proxy = self.proxy()
         self.environ["no_proxy"] = "releases.invalid"

@@ -185,6 +185,20 @@ class Faults(Case):
         go = FakeGo(self.root, module=ModulePin(zip="", mod=""), error="dial tcp: lookup proxy.invalid: no such host")
         self.assertIn("lookup proxy.invalid: no such host", await self.fails(go, BuildFailed))
 
+    async def test_a_module_proxy_that_hangs(self) -> None:
+        go = FakeGo(self.root)
+        go.write(fetching="sleep 300")
+        problem = await refusal(self.build_with(self.builder(go.folder, deadline=1.0)), BuildFailed)
+        self.assertIn("GOPROXY", problem.sentence)
+
+    async def test_a_go_that_talks_nonsense(self) -> None:
+        for number, nonsense in enumerate(("[]", "3", "{", '{"Dir": 3}')):
+            go = FakeGo(self.root / str(number))
+            go.write(fetching=f"{{ echo '{nonsense}'; exit; }}")
+            self.scratch = go.folder / "scratch"
+            self.scratch.mkdir()
+            await self.fails(go, BuildFailed)
+
     async def test_a_compiler_that_fails(self) -> None:
         go = FakeGo(self.root)
         go.write(building="{ echo 'x.go:1:2: undefined: y' >&2; false; }")

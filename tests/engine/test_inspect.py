@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from pathlib import Path
@@ -24,12 +25,14 @@ from hsadmin.errors import (
 from tests.fakes.releases import PLATFORM, fake_headscale, reactor, refusal
 
 
-def elf(machine: int = 62, *, system: int = 0, body: int = 1000, order: str = "<") -> bytes:
-    """An ELF header with one segment of `body` bytes after it."""
+def elf(machine: int = 62, *, system: int = 0, body: int = 1000, debug: int = 0, order: str = "<") -> bytes:
+    """An ELF file as Go links it: both tables, one segment of `body` bytes, then a section of `debug` bytes and one that takes none."""
     ident = b"\x7fELF" + bytes([2, 1 if order == "<" else 2, 1, system]) + bytes(8)
-    head = struct.pack(f"{order}HHIQQQIHHHHHH", 2, machine, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0)
-    segment = struct.pack(f"{order}IIQQQQQQ", 1, 5, 120, 0, 0, body, body, 4096)
-    return ident + head + segment + bytes(body)
+    head = struct.pack(f"{order}HHIQQQIHHHHHH", 2, machine, 1, 0, 64, 120, 0, 64, 56, 1, 64, 2, 0)
+    segment = struct.pack(f"{order}IIQQQQQQ", 1, 5, 248, 0, 0, body, body, 4096)
+    sections = [(1, 248 + body, debug), (8, 248 + body, 10**6)]
+    table = b"".join(struct.pack(f"{order}IIQQQQIIQQ", 0, kind, 0, 0, offset, size, 0, 0, 1, 0) for kind, offset, size in sections)
+    return ident + head + segment + table + bytes(body + debug)
 
 
 def mach(cpu: int) -> bytes:
@@ -80,10 +83,18 @@ class Bytes(SynchronousTestCase):
             self.assertIn(f"/bin/headscale is {words}", self.assertRaises(NotABinary, self.judge, content).sentence)
 
     def test_every_truncation_is_told(self) -> None:
-        whole = elf(body=300)
-        self.judge(whole)
-        for size in range(4, len(whole)):
-            self.assertRaises(BinaryTruncated, self.judge, whole[:size])
+        for whole in (elf(body=300), elf(body=30, debug=300), elf(22, body=30, debug=300, order=">")):
+            platform = Platform("linux", "s390x" if whole[5] == 2 else "amd64")
+            self.judge(whole, platform)
+            for size in range(4, len(whole)):
+                self.assertRaises(BinaryTruncated, self.judge, whole[:size], platform)
+
+    def test_any_bytes_are_judged_and_never_crash(self) -> None:
+        for whole in (elf(), mach(0x01000007)):
+            for index in range(len(whole[:400])):
+                for value in (0, 1, 2, 255):
+                    with contextlib.suppress(BinaryTruncated, NotABinary, BinaryForOtherPlatform):
+                        self.judge(whole[:index] + bytes([value]) + whole[index + 1 :])
 
     def test_versions_are_compared_bare(self) -> None:
         for said, expected in (("v0.29.3", "0.29.3"), ("0.29.3", "0.29.3"), ("v0.27.1+dirty", "0.27.1"), ("dev", "dev")):

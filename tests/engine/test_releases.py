@@ -10,6 +10,7 @@ from unittest.mock import Mock
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
+from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -124,6 +125,25 @@ class Interface(Case):
         verifyObject(IReleases, self.releases())
 
 
+class Wiring(Case):
+    async def test_on_this_machine(self) -> None:
+        pool = ThreadPool(0, 1, "hashing")
+        pool.start()
+        self.addCleanup(pool.stop)
+        releases = Releases.on_this_machine(
+            reactor,
+            version=VERSION,
+            shelf_dir=self.folder,
+            trust_file=self.root / "trust.json",
+            environ={},
+            pool=pool,
+            now=lambda: self.time,
+            binary=self.put(GOOD, self.root / "mine"),
+        )
+        self.assertIs((await releases.resolve(self.say)).how, Origin.SUPPLIED)
+        self.assertEqual([one.fault for one in await releases.list()], [""])
+
+
 class Supplied(Case):
     def setUp(self) -> None:
         super().setUp()
@@ -216,8 +236,13 @@ class OnShelf(Case):
         self.put(GOOD)
         await self.refused(BinaryHashMismatch, "headscale.sha256", sha256="0" * 64)
 
-    async def test_the_leftovers_of_a_killed_run_go(self) -> None:
+    async def test_a_shelf_that_is_not_ours_to_write(self) -> None:
         self.put(GOOD)
+        (self.folder / ".lock").mkdir()
+        await self.resolve()
+
+    async def test_the_leftovers_of_a_killed_run_go(self) -> None:
+        self.folder.mkdir()
         (self.folder / ".incoming-1-x").write_bytes(b"half")
         (self.folder / ".build-x").mkdir()
         await self.resolve()

@@ -202,12 +202,16 @@ class _Return(Protocol):
 class FakeProxy:
     """An HTTP proxy that takes every CONNECT to the loopback port `to`, whatever its target is called; `heads` keeps what it was asked."""
 
-    def __init__(self, to: int, *, refusal: bytes = b"") -> None:
+    def __init__(self, to: int, *, refusal: bytes = b"", options: CertificateOptions | None = None) -> None:
         self.to = to
         self.refusal = refusal
         self.heads: list[str] = []
         self.visits = 0
-        self._port = reactor.listenTCP(0, Factory.forProtocol(lambda: _ProxyVisit(self)), interface="127.0.0.1")
+        factory = Factory.forProtocol(lambda: _ProxyVisit(self))
+        if options is None:
+            self._port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        else:
+            self._port = reactor.listenSSL(0, factory, options, interface="127.0.0.1")
         self.port: int = self._port.getHost().port
 
     async def close(self) -> None:
@@ -232,14 +236,14 @@ class FakeGo:
         self._said = (json.dumps(settings), json.dumps(said), 1 if error else 0)
         self.write()
 
-    def write(self, *, building: str = "true") -> None:
-        """`building` is shell, run while it compiles."""
+    def write(self, *, building: str = "true", fetching: str = "true") -> None:
+        """`building` and `fetching` are shell, run before it does the one or the other."""
         settings, said, status = self._said
         (self.folder / "go").write_text(f"""#!/bin/sh
 {{ echo "args $*"; env | sed 's/^/env /'; [ "$1" = -C ] && sed 's/^/sum /' "$2/go.sum"; }} >> '{self.log}'
 case "$*" in
   "env -json"*) printf '%s\\n' '{settings}' ;;
-  *" mod download "*) printf '%s\\n' '{said}'; exit {status} ;;
+  *" mod download "*) {fetching}; printf '%s\\n' '{said}'; exit {status} ;;
   *" build "*)
     echo "go: downloading example.com/dependency v1.0.0" >&2
     echo "example.com/dependency" >&2
