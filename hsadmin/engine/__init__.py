@@ -12,5 +12,13 @@ Resolving, in the order of `releases.Releases.resolve`: the operator's binary, t
   command     a child that is run to its end, with a deadline, and taken down with all its descendants
   files       hashing and durable writing
 
-Running: yamlfile (headscale.yaml, written by splices), supervisor (start, stop, back-off), readiness (gRPC Health and GET /health).
+Running: yamlfile is headscale.yaml, written by splices.
+
+  supervisor  one headscale after the other; phases is the table it walks, backoff (pure) the pauses in between
+  life        one of them, from spawn to end: what it said, whether it answers, from when on it may be signalled
+  launch      what is spawned, with which environment, and why it cannot be
+  child       its pipes as lines and its end as one event
+  readiness   whether it answers: gRPC Health and GET /health
+  lines       what a line says (pure); exits: why it ended, in one sentence (pure)
+  orphan      ends what a killed hsadmin left behind
 """
