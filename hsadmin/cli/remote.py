@@ -50,9 +50,9 @@ class Daemon:
     async def _ask(self, method: str, path: str, body: bytes | None, kind: type[T]) -> T:
         try:
             status, content = await Deferred.fromCoroutine(self._exchange(method, path, body)).addTimeout(self._patience, self._reactor)
-        except (ConnectError, ConnectingCancelledError) as failed:
-            raise DaemonAway(self._why(failed)) from None
-        except (Overdue, CancelledError):
+        except ConnectError as failed:
+            raise DaemonAway(why(self._socket, failed)) from None
+        except (Overdue, CancelledError, ConnectingCancelledError):
             raise DaemonAway(f"hsadmin on {self._socket} does not answer.") from None
         except (ResponseFailed, ConnectionLost) as failed:
             if any(reason.check(CancelledError) for reason in getattr(failed, "reasons", ())):
@@ -71,11 +71,12 @@ class Daemon:
         response = await self._client.request(method, f"http://localhost{path}", headers=JSON if body else None, data=body)
         return response.code, await response.content()
 
-    def _why(self, failed: Exception) -> str:
-        number = getattr(getattr(failed, "osError", None), "errno", None) or getattr(failed, "errno", None)
-        if number in {errno.EACCES, errno.EPERM}:
-            return f"{self._socket} is not for this user: only the user that runs hsadmin, and root, may use it."
-        return f"hsadmin is not running: nobody answers on {self._socket}."
+
+def why(socket: Path, failed: ConnectError) -> str:
+    """Why nobody could be asked, in a sentence; `osError` is the number that the system gave."""
+    if failed.osError in {errno.EACCES, errno.EPERM}:
+        return f"{socket} is not for this user: only the user that runs hsadmin, and root, may use it."
+    return f"hsadmin is not running: nobody answers on {socket}."
 
 
 @implementer(IAgentEndpointFactory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -9,10 +10,11 @@ import socket
 from twisted.internet import reactor
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.endpoints import UNIXServerEndpoint
+from twisted.internet.error import getConnectError
 from twisted.internet.protocol import Factory, Protocol
 
 from hsadmin import __version__
-from hsadmin.cli.remote import Daemon
+from hsadmin.cli.remote import Daemon, why
 from hsadmin.errors import DaemonAway, DaemonRefused, HeadscaleDown
 from hsadmin.model.engine import EngineState, Phase, Trust
 from hsadmin.model.front import OpenStream
@@ -112,6 +114,15 @@ class Refused(CommandTestCase):
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(os.fspath(path))
         self.assertEqual(await self.refusal(DaemonAway, "status"), expected)
+
+    def test_a_socket_that_is_not_for_this_user(self) -> None:
+        """As another user; the errors are those that Twisted makes of the system's."""
+        for number, words in (
+            (errno.EACCES, "is not for this user"),
+            (errno.ECONNREFUSED, "is not running"),
+            (errno.ENOENT, "is not running"),
+        ):
+            self.assertIn(words, why(Path("/run/admin.sock"), getConnectError((number, os.strerror(number)))))
 
     async def test_a_daemon_that_shuts_this_user_out(self) -> None:
         self.daemon(neighbours(), uid_of=lambda connection: os.getuid() + 1)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import ILogObserver, LogEvent, Logger
 
 from hsadmin import __version__
+from hsadmin.console import app
 from hsadmin.console.app import build
 from hsadmin.console.endpoint import Endpoint, Guard, endpoint
 from hsadmin.console.guard import Rules
@@ -168,11 +172,14 @@ class Calls(DoorTestCase):
         )
 
     def test_a_fault_of_ours_is_in_the_log_and_not_in_the_answer(self) -> None:
+        events: list[LogEvent] = []
+        self.patch(app, "log", Logger(observer=cast(ILogObserver, events.append)))
         answer = self.ask(self.stub, "GET", "/admin/api/fault")
         self.is_problem(answer, 500, "internal")
         self.assertNotIn(b"hskey", answer.body)
         self.assertNotIn(b"Zero", answer.body)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertIn(REQUEST_ID, answer.json["detail"])
+        self.assertEqual([(event["request"], event["log_failure"].type) for event in events], [(REQUEST_ID, ZeroDivisionError)])
 
 
 class Gone(DoorTestCase):
