@@ -18,18 +18,16 @@ accepted. A file seen for the first time is asked for its version; one whose has
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from platform import machine, system
 from typing import Any
 
 from twisted.internet.task import deferLater
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from hsadmin.engine import pins as pinning
 from hsadmin.engine.download import LIMITS, DownloadLimits, DownloadSource, download
-from hsadmin.engine.files import Offload, in_threads, sha256_of
+from hsadmin.engine.files import Offload, sha256_of
 from hsadmin.engine.gobuild import GoBuilder
 from hsadmin.engine.inspect import Inspector
 from hsadmin.engine.pins import Pins, Platform
@@ -93,37 +91,6 @@ class Releases:
         self._pins = pinning.shipped() if pins is None else pins
         self._limits = limits
         self._patience = patience
-
-    @classmethod
-    def on_this_machine(
-        cls,
-        reactor: Any,
-        *,
-        version: str,
-        shelf_dir: Path,
-        trust_file: Path,
-        environ: Mapping[str, str],
-        pool: ThreadPool,
-        now: Callable[[], float],
-        binary: Path | None = None,
-        sha256: str | None = None,
-    ) -> Releases:
-        """All four steps, for the machine we run on; `pool` is a started thread pool for hashing and flushing."""
-        here = Platform.named(system(), machine())
-        return cls(
-            reactor,
-            version=version,
-            platform=here,
-            shelf=Shelf(shelf_dir),
-            trust=TrustRecord(trust_file),
-            inspector=Inspector(reactor, here),
-            offload=in_threads(reactor, pool),
-            now=now,
-            binary=binary,
-            sha256=sha256,
-            downloads=DownloadSource.over_https(reactor, environ),
-            builder=GoBuilder(reactor, environ=environ),
-        )
 
     # — what the daemon asks —
 

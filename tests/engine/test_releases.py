@@ -10,7 +10,6 @@ from unittest.mock import Mock
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
-from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -123,25 +122,6 @@ class Case(TestCase):
 class Interface(Case):
     def test_is_what_other_rooms_are_given(self) -> None:
         verifyObject(IReleases, self.releases())
-
-
-class Wiring(Case):
-    async def test_on_this_machine(self) -> None:
-        pool = ThreadPool(0, 1, "hashing")
-        pool.start()
-        self.addCleanup(pool.stop)
-        releases = Releases.on_this_machine(
-            reactor,
-            version=VERSION,
-            shelf_dir=self.folder,
-            trust_file=self.root / "trust.json",
-            environ={},
-            pool=pool,
-            now=lambda: self.time,
-            binary=self.put(GOOD, self.root / "mine"),
-        )
-        self.assertIs((await releases.resolve(self.say)).how, Origin.SUPPLIED)
-        self.assertEqual([one.fault for one in await releases.list()], [""])
 
 
 class Supplied(Case):
