@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+from pathlib import Path
 
 from twisted.internet import reactor
 from twisted.internet.defer import maybeDeferred
