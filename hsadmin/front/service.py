@@ -1,0 +1,266 @@
+"""The public port as a service: opens its doors on sockets that were bound before, closes them in order, and answers for what goes on.
+
+Stop: no new connections; tunnels and resting connections end; exchanges have `limits.stop` seconds; then whatever is left is cut. Every wait
+is for a socket to close and has an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address as TCP4
+from twisted.internet.address import IPv6Address as TCP6
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import Factory
+from zope.interface import implementer
+
+from hsadmin.front.allow import Network, Target, parse_address
+from hsadmin.front.connection import Visitor
+from hsadmin.front.doors import LocalRules, RedirectRules
+from hsadmin.front.house import Door, House, Rules
+from hsadmin.front.ledger import Ledger
+from hsadmin.front.limits import Deadlines, FrontLimits, IPAddress, Rates, Sources, source_of
+from hsadmin.front.listeners import ListenSpec
+from hsadmin.front.park import Park
+from hsadmin.front.transports import TLSOnTop, Wire
+from hsadmin.front.upstream import Address, Pool
+from hsadmin.interfaces import ICertificates, IFront
+from hsadmin.model.front import AccessRecord, Listening, OpenStream
+
+
+class Entrance(Factory):
+    """Twisted's side of a listener: who is taken in. A refused peer is closed by the port at once, before TLS costs anything."""
+
+    noisy = False
+
+    def __init__(
+        self, door: Door, *, loopback_only: bool = False, proxies_only: bool = False, certificates: ICertificates | None = None
+    ) -> None:
+        self._door = door
+        self._loopback_only = loopback_only
+        self._proxies_only = proxies_only
+        self._above = None if certificates is None else TLSOnTop(certificates, _Within(self), door.house.clock)
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        peer = parse_address(addr.host) if isinstance(addr, TCP4 | TCP6) else None
+        word = self._refusal(peer)
+        if word:
+            self._door.house.ledger.refused(word)
+            return None
+        return self.wire_for(peer) if self._above is None else self._above.buildProtocol(addr)
+
+    def wire_for(self, peer: IPAddress | None) -> Wire:
+        house = self._door.house
+        visitor = Visitor(self._door, peer, self._source(peer))
+        wire = Wire(house.clock, visitor, linger=house.limits.linger, tls=self._door.tls)
+        visitor.wire = wire
+        return wire
+
+    def _refusal(self, peer: IPAddress | None) -> str:
+        if peer is not None:
+            if self._loopback_only and not peer.is_loopback:
+                return "not-loopback"
+            if self._proxies_only and not self._is_proxy(peer):
+                return "untrusted-peer"
+        return self._door.house.sources.refusal(self._source(peer))
+
+    def _source(self, peer: IPAddress | None) -> int | str | None:
+        return None if peer is None or self._is_proxy(peer) else source_of(peer)
+
+    def _is_proxy(self, peer: IPAddress) -> bool:
+        return any(peer in network for network in self._door.house.trusted_proxies)
+
+
+class _Within(Factory):
+    """Makes the wire that goes inside a TLS protocol; the peer was judged a moment ago."""
+
+    noisy = False
+
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
+
+    def buildProtocol(self, addr: IAddress | None) -> Wire:
+        return self._entrance.wire_for(parse_address(addr.host) if isinstance(addr, TCP4 | TCP6) else None)
+
+
+@implementer(IFront)
+class Front(Service):
+    """`headscale` is asked for its address at each connect; `console` is the path of the console's Unix socket.
+
+    `ready` answers /readyz of the local door. `drop_untrusted`: without TLS beyond loopback only trusted proxies may come in. `access` gets one
+    record per finished request or tunnel. `now` is wall-clock seconds; all deadlines go by the reactor's clock.
+    """
+
+    name = "front"
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        listeners: Sequence[ListenSpec],
+        allow: Rules,
+        certificates: ICertificates | None,
+        headscale: Callable[[], Address],
+        console: str,
+        public_url: str,
+        limits: FrontLimits,
+        trusted_proxies: Sequence[Network] = (),
+        drop_untrusted: bool = False,
+        ready: Callable[[], tuple[bool, str]],
+        access: Callable[[AccessRecord], None],
+        now: Callable[[], float],
+    ) -> None:
+        self._reactor = reactor
+        self._specs = listeners
+        self._allow = allow
+        self._certificates = certificates
+        self._public_url = public_url
+        self._drop_untrusted = drop_untrusted
+        self._ready = ready
+        self._open: list[tuple[IListeningPort, Listening]] = []
+        self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
+        ledger = Ledger(access)
+        deadlines = Deadlines(reactor)
+        park = Park(reactor, most=limits.parked)
+
+        def pool(name: str, address: Callable[[], Address], **more: Callable[[], None]) -> Pool:
+            return Pool(
+                reactor,
+                name,
+                address,
+                deadlines=deadlines,
+                rest=limits.rest,
+                most=limits.pooled,
+                connect=limits.connect,
+                linger=limits.linger,
+                count=ledger.count,
+                moved=self._moved,
+                **more,
+            )
+
+        self._headscale = pool("headscale", headscale, reached=park.reached, failed=park.refused)
+        self._console = pool("console", lambda: console)
+        self._house = House(
+            clock=reactor,
+            now=now,
+            limits=limits,
+            pools={Target.HEADSCALE: self._headscale, Target.CONSOLE: self._console},
+            park=park,
+            sources=Sources(per_source=limits.per_source, total=limits.total),
+            rates=Rates(reactor.seconds, limits.rates),
+            deadlines=deadlines,
+            ledger=ledger,
+            trusted_proxies=trusted_proxies,
+            moved=self._moved,
+        )
+
+    # — service —
+
+    def startService(self) -> None:
+        Service.startService(self)
+        for spec in self._specs:
+            port = self._reactor.adoptStreamPort(spec.socket.fileno(), spec.socket.family, self._entrance(spec))
+            spec.socket.close()  # the reactor has a descriptor of its own
+            self._open.append((port, Listening(address=spec.address, tls=spec.tls, purpose=spec.purpose)))
+
+    def stopService(self) -> Deferred[None]:
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        ports, self._open = self._open, []
+        for port, _ in ports:
+            await maybeDeferred(port.stopListening)
+        house = self._house
+        house.park.stop()
+        self._end_tunnels("stopping")
+        for visitor in list(house.visitors):
+            visitor.leave()
+        self._console.close_resting()
+        cut = self._reactor.callLater(house.limits.stop, self._cut)
+        await self._when(self._is_empty)
+        if cut.active():
+            cut.cancel()
+
+    def _cut(self) -> None:
+        for visitor in list(self._house.visitors):
+            visitor.cut()
+        for tunnel in list(self._house.tunnels.values()):
+            tunnel.cut()
+        self._headscale.abort_all()
+        self._console.abort_all()
+
+    def _is_empty(self) -> bool:
+        house = self._house
+        return not (house.visitors or house.tunnels or self._headscale.links or self._console.links)
+
+    def _entrance(self, spec: ListenSpec) -> Entrance:
+        rules: Rules = self._allow
+        if spec.purpose == "redirect":
+            rules = RedirectRules(self._public_url)
+        elif spec.purpose == "local":
+            rules = LocalRules(self._ready)
+        certificates = self._certificates if spec.tls else None
+        door = Door(house=self._house, rules=rules, tls=certificates is not None, hsts=self._hsts if certificates is not None else _never)
+        return Entrance(
+            door,
+            loopback_only=spec.purpose == "local",
+            proxies_only=self._drop_untrusted and spec.purpose == "public",
+            certificates=certificates,
+        )
+
+    def _hsts(self) -> bool:
+        return self._certificates is not None and bool(self._certificates.publicly_trusted)
+
+    # — IFront —
+
+    def park(self) -> None:
+        self._house.park.shut()
+
+    def resume(self) -> None:
+        self._house.park.open()
+
+    async def close_tunnels(self) -> None:
+        """Waits for the sockets to headscale only: what visitors have not read yet may take its time."""
+        self._end_tunnels("restarting")
+        for visitor in list(self._house.visitors):
+            visitor.cut_upgrade()
+        await self._when(lambda: not self._house.upstream_ends and not self._headscale.resting)
+
+    def _end_tunnels(self, note: str) -> None:
+        for tunnel in list(self._house.tunnels.values()):
+            tunnel.end(note)
+        self._headscale.close_resting()
+
+    def counters(self) -> Mapping[str, int]:
+        house = self._house
+        now = {"connections.open": house.sources.now, "parked.now": len(house.park), "tunnels.open": len(house.ledger.streams)}
+        return {**house.ledger.counters(), **now}
+
+    def open_streams(self) -> Sequence[OpenStream]:
+        return self._house.ledger.open_streams()
+
+    def listening(self) -> Sequence[Listening]:
+        return [listening for _, listening in self._open]
+
+    # — waiting for sockets —
+
+    async def _when(self, condition: Callable[[], bool]) -> None:
+        if not condition():
+            done: Deferred[None] = Deferred()
+            self._waiting.append((condition, done))
+            await done
+
+    def _moved(self) -> None:
+        if self._waiting:
+            met = [(condition, done) for condition, done in self._waiting if condition()]
+            self._waiting = [one for one in self._waiting if one not in met]
+            for _, done in met:
+                done.callback(None)
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,333 @@
+"""Connections to an upstream (headscale, the console), and the pool of those that rest.
+
+    CONNECTING -> BUSY -> RESTING -> BUSY -> … -> closed          BUSY -> handed to a tunnel
+
+A connection rests only after its request was sent whole before the first byte of the answer came, the answer was read whole and both said that
+it may; it rests for less than the upstream's own limit, and is looked at before it is used again: a byte or an end that waits there means that
+it is not what we think it is. Any byte that comes while it rests ends it. So no visitor ever reads what belongs to another one's request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hsadmin.front.body import Body, ChunkedBody, LengthBody, UntilCloseBody
+from hsadmin.front.head import MAX_HEAD, Refused, ResponseHead, parse_response
+from hsadmin.front.limits import NEVER, Deadlines
+from hsadmin.front.transports import Wire
+
+Address = tuple[str, int] | str  # host and port, or the path of a Unix socket
+SWITCHING = 101
+
+
+class User(Protocol):
+    """Whose request it is. `link` is his until `answer_whole`, `broken` or his own `release`."""
+
+    to_head_request: bool
+    wants_upgrade: bool
+
+    def connected(self, link: Link) -> None:
+        """Write the request now."""
+
+    def unreachable(self, why: str) -> None:
+        """No connection could be made; a fixed word."""
+
+    def answer(self, head: ResponseHead) -> None:
+        """The final head; never a 1xx."""
+
+    def answer_payload(self, payload: bytes) -> None: ...
+
+    def answer_whole(self) -> None:
+        """Release the link now."""
+
+    def switched(self, head: ResponseHead, rest: bytes) -> None:
+        """101; `rest` came behind it. Hand the link's wire to a tunnel now."""
+
+    def broken(self, why: str, *, heard: bool) -> None:
+        """The link is gone, or made no sense, before the answer was whole; `heard`: at least one byte of it came."""
+
+    def upstream_blocked(self) -> None: ...
+
+    def upstream_drained(self) -> None: ...
+
+
+class Link:
+    """One connection to an upstream: the handler of its wire."""
+
+    __slots__ = ("_body", "_buffer", "_head", "_heard", "_pool", "_spoiled", "deadline", "reused", "sent_whole", "user", "wire")
+
+    wire: Wire
+
+    def __init__(self, pool: Pool, user: User) -> None:
+        self._pool = pool
+        self.user: User | None = user
+        self.deadline = NEVER
+        self.reused = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._body: Body | None = None
+        self._buffer = b""
+        self._head: ResponseHead | None = None
+        self._heard = False
+        self._spoiled = False
+        self.sent_whole = False  # set by the user once the request's last byte was written
+
+    def reuse(self, user: User) -> None:
+        self._forget()
+        self.user = user
+        self.reused = True
+        self.deadline = NEVER
+
+    def release(self, *, reusable: bool = True) -> None:
+        """The user needs it no more: back to the pool if nothing speaks against it, else closed."""
+        self.user = None
+        head, body = self._head, self._body
+        clean = head is not None and head.keep_alive and body is not None and body.done
+        if reusable and clean and self.sent_whole and not self._spoiled and not self._buffer and not self.wire.is_blocked:
+            self.wire.resume()
+            self._pool.rest(self)
+        else:
+            self.wire.abort()
+
+    def leave_to_tunnel(self) -> Wire:
+        self.user = None
+        self._pool.links.discard(self)
+        return self.wire
+
+    # — the wire tells —
+
+    def ready(self) -> None:
+        self._pool.opened()
+        if self.user is None:
+            self.wire.abort()
+        else:
+            self.user.connected(self)
+
+    def received(self, data: bytes) -> None:
+        if self.user is None:
+            self._pool.drop(self)
+            return
+        if not self._heard:
+            self._heard = True
+            self._spoiled = not self.sent_whole
+        try:
+            if self._head is None:
+                self._buffer += data
+                self._read_head(self.user)
+            else:
+                self._read_body(self.user, data)
+        except Refused as refused:
+            self._fail(refused.rule)
+
+    def blocked(self) -> None:
+        if self.user is not None:
+            self.user.upstream_blocked()
+
+    def drained(self) -> None:
+        if self.user is not None:
+            self.user.upstream_drained()
+
+    def lost(self, reason: str) -> None:
+        self._pool.gone(self)
+        user, self.user = self.user, None
+        if user is None:
+            return
+        if self._body is not None and reason == "ended" and self._body.end_of_input():
+            self.user = user
+            user.answer_whole()
+        else:
+            user.broken("upstream-lost", heard=self._heard)
+
+    def overdue(self) -> None:
+        """Rested long enough."""
+        self._pool.drop(self)
+
+    # — the answer —
+
+    def _read_head(self, user: User) -> None:
+        while True:
+            head = parse_response(self._buffer, to_head_request=user.to_head_request)
+            if head is None:
+                if len(self._buffer) > MAX_HEAD:
+                    self._fail("head-too-large")
+                return
+            rest, self._buffer = self._buffer[head.size :], b""
+            if head.status == SWITCHING:
+                if user.wants_upgrade:
+                    user.switched(head, rest)
+                else:
+                    self._fail("unasked-upgrade")
+                return
+            if head.status >= 200:
+                break
+            self._buffer = rest  # 100, 102, 103: the visitor was told, or does not need it
+        self._head = head
+        if head.until_close:
+            self._body = UntilCloseBody()
+        elif head.chunked:
+            self._body = ChunkedBody()
+        else:
+            self._body = LengthBody(head.length or 0)
+        user.answer(head)
+        if self.user is user:
+            self._read_body(user, rest)
+
+    def _read_body(self, user: User, data: bytes) -> None:
+        body = self._body
+        assert body is not None
+        payload, used = body.feed(data)
+        if payload:
+            user.answer_payload(payload)
+        if body.done and self.user is user:
+            self._spoiled = self._spoiled or used < len(data)
+            user.answer_whole()
+
+    def _fail(self, why: str) -> None:
+        user, self.user = self.user, None
+        self.wire.abort()
+        if user is not None:
+            user.broken("upstream-" + why, heard=self._heard)
+
+
+@implementer(IProtocolFactory)
+class Dial:
+    """One attempt to connect; the user may cancel it."""
+
+    __slots__ = ("_connector", "_pool", "_user")
+
+    def __init__(self, pool: Pool, user: User) -> None:
+        self._pool = pool
+        self._user: User | None = user
+        self._connector: Any = None
+
+    def cancel(self) -> None:
+        self._user = None
+        if self._connector is not None:
+            self._connector.disconnect()
+
+    def doStart(self) -> None: ...
+
+    def doStop(self) -> None: ...
+
+    def startedConnecting(self, connector: Any) -> None:
+        self._connector = connector
+
+    def buildProtocol(self, addr: object) -> Wire | None:
+        user, self._user, self._connector = self._user, None, None
+        return None if user is None else self._pool.link_for(user)
+
+    def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
+        user, self._user, self._connector = self._user, None, None
+        if user is not None:
+            self._pool.failed()
+            user.unreachable("upstream-unreachable")
+
+    def clientConnectionLost(self, connector: object, reason: Failure) -> None: ...
+
+
+class Pool:
+    """Connections to one upstream.
+
+    `address` is asked at each connect (headscale's port may change with a restart). `reached` and `failed` are told how connects go, `moved` of
+    each socket that has closed.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        name: str,
+        address: Callable[[], Address],
+        *,
+        deadlines: Deadlines,
+        rest: float,
+        most: int,
+        connect: float,
+        linger: float,
+        count: Callable[[str], None],
+        moved: Callable[[], None] = lambda: None,
+        reached: Callable[[], None] = lambda: None,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._reactor = reactor
+        self._name = name
+        self._address = address
+        self._deadlines = deadlines
+        self._rest = rest
+        self._most = most
+        self._connect = connect
+        self._linger = linger
+        self._count = count
+        self._moved = moved
+        self._reached = reached
+        self.failed = failed
+        self._resting: dict[Link, None] = {}
+        self.links: set[Link] = set()  # every socket that is not a tunnel's
+
+    @property
+    def resting(self) -> int:
+        return len(self._resting)
+
+    def take(self, user: User, *, fresh: bool) -> Dial | None:
+        """A rested connection at once (`connected` is called before this returns), or a dial under way."""
+        while self._resting and not fresh:
+            link, _ = self._resting.popitem()
+            self._deadlines.forget(link)
+            if link.wire.quiet():
+                link.reuse(user)
+                self._count(f"upstream.{self._name}.reused")
+                user.connected(link)
+                return None
+            link.wire.abort()
+        dial = Dial(self, user)
+        address = self._address()
+        if isinstance(address, str):
+            self._reactor.connectUNIX(address, dial, timeout=self._connect)
+        else:
+            self._reactor.connectTCP(*address, dial, timeout=self._connect)
+        return dial
+
+    def close_resting(self) -> None:
+        for link in list(self._resting):
+            self.drop(link)
+
+    def abort_all(self) -> None:
+        """Also those that are busy; their users hear of it."""
+        for link in list(self.links):
+            link.wire.abort()
+
+    # — its links tell —
+
+    def link_for(self, user: User) -> Wire:
+        link = Link(self, user)
+        link.wire = Wire(self._reactor, link, linger=self._linger)
+        self.links.add(link)
+        return link.wire
+
+    def opened(self) -> None:
+        self._count(f"upstream.{self._name}.opened")
+        self._reached()
+
+    def rest(self, link: Link) -> None:
+        if len(self._resting) >= self._most:
+            link.wire.abort()
+            return
+        self._resting[link] = None
+        link.deadline = self._reactor.seconds() + self._rest
+        self._deadlines.watch(link)
+
+    def drop(self, link: Link) -> None:
+        self._resting.pop(link, None)
+        self._deadlines.forget(link)
+        link.wire.abort()
+
+    def gone(self, link: Link) -> None:
+        self._resting.pop(link, None)
+        self._deadlines.forget(link)
+        self.links.discard(link)
+        self._moved()

@@ -1,0 +1,90 @@
+"""A whole Front on loopback sockets, with stand-ins for headscale and the console."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from typing import Any
+
+import trustme
+from OpenSSL import SSL
+from zope.interface import implementer
+
+from hsadmin.front.allow import Allow, Console
+from hsadmin.front.limits import FrontLimits
+from hsadmin.front.listeners import bind
+from hsadmin.front.service import Front
+from hsadmin.interfaces import ICertificates
+from hsadmin.model.front import AccessRecord
+from tests.fakes.upstream import FakeUpstream
+
+
+@implementer(ICertificates)
+class FakeCertificates:
+    """One certificate of an authority of its own; `swap` changes it."""
+
+    publicly_trusted: Any = False
+    summary: Any = "for tests"
+
+    def __init__(self) -> None:
+        self.ca = trustme.CA()
+        self.swap()
+
+    def swap(self) -> None:
+        leaf = self.ca.issue_cert("hs.example", "127.0.0.1")
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+        leaf.configure_cert(context)
+        self._context = context
+
+    def context(self) -> SSL.Context:
+        return self._context
+
+    def reload(self) -> str | None:
+        return None
+
+    def ca_pem(self) -> bytes | None:
+        return self.ca.cert_pem.bytes()
+
+
+class LoopbackFront:
+    """Started when made; `stop` in the clean-up."""
+
+    def __init__(self, reactor: Any, *, tls: bool = False, limits: FrontLimits | None = None, **more: Any) -> None:
+        self.headscale = FakeUpstream(reactor)
+        self.headscale_port = self.headscale.listen()
+        self.console = FakeUpstream(reactor)
+        self._folder = tempfile.mkdtemp()  # short: a Unix socket's path has 107 bytes, trial's own folders may have more
+        self.console_path = f"{self._folder}/console.sock"
+        self.console.listen_unix(self.console_path)
+        self.certificates = FakeCertificates() if tls else None
+        self.records: list[AccessRecord] = []
+        self.ready = (True, "ready")
+        specs = [
+            bind("tcp:0:interface=127.0.0.1", tls=tls and purpose == "public", purpose=purpose)
+            for purpose in ("public", "redirect", "local")
+        ]
+        self.port, self.redirect_port, self.local_port = (spec.socket.getsockname()[1] for spec in specs)
+        self.front = Front(
+            reactor,
+            listeners=specs,
+            allow=Allow(hosts=frozenset((b"hs.example",)), root="not_found", console=Console(open=True), own_origin=b"https://hs.example"),
+            certificates=self.certificates,
+            headscale=lambda: ("127.0.0.1", self.headscale_port),
+            console=self.console_path,
+            public_url="https://hs.example",
+            limits=limits or FrontLimits(per_source=20_000, total=40_000),
+            ready=lambda: self.ready,
+            access=self.records.append,
+            now=time.time,
+            **more,
+        )
+        self.front.startService()
+
+    async def stop(self) -> None:
+        if self.front.running:
+            await self.front.stopService()
+        await self.headscale.stop()
+        await self.console.stop()
+        shutil.rmtree(self._folder)

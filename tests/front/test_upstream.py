@@ -1,0 +1,142 @@
+"""The pool: what may rest, for how long, and what never comes back."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.memory import MemoryFront, MemoryTransport, answer, request, switching, upgrade
+
+KEY = request("/key?v=138")
+WINDOWS = request("/windows")
+SAVE = "/admin/api/settings"
+
+
+class PoolTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = MemoryFront()
+        self.visitor = self.house.visit()
+
+    def exchange(self, said: bytes = b"", *, asked: bytes = KEY) -> MemoryTransport:
+        """One request on a fresh connection; that connection."""
+        self.visitor.say(asked)
+        upstream = self.house.upstream()
+        upstream.say(said or answer())
+        upstream.clear()
+        self.visitor.clear()
+        return upstream
+
+    def test_a_clean_one_is_used_again(self) -> None:
+        upstream = self.exchange()
+        self.visitor.say(WINDOWS)
+        self.assertEqual(self.house.dials(), [])
+        self.assertTrue(upstream.written.startswith(b"GET /windows"))
+
+    def test_the_last_one_to_rest_is_the_first_to_work(self) -> None:
+        others = [self.house.visit() for _ in range(2)]
+        for visitor in others:
+            visitor.say(KEY)
+        first, second = map(self.house.accept, self.house.dials())
+        first.say(answer())
+        second.say(answer())
+        second.clear()
+        self.visitor.say(WINDOWS)
+        self.assertTrue(second.written.startswith(b"GET /windows"))
+
+    def test_what_does_not_rest(self) -> None:
+        for name, said in (
+            ("the upstream closes", answer(b"x", "Connection: close")),
+            ("HTTP/1.0", answer(b"x").replace(b"HTTP/1.1", b"HTTP/1.0")),
+            ("more than the answer came", answer(b"x") + b"HTTP/1.1 200 OK\r\n"),
+            ("more than its chunks came", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nmore"),
+        ):
+            upstream = self.exchange(said)
+            self.assertTrue(upstream.aborted, msg=name)
+            self.assertFalse(self.visitor.ended, msg=name)
+
+    def test_it_rests_less_than_25_seconds(self) -> None:
+        upstream = self.exchange()
+        self.house.pass_time(23.5)
+        self.assertFalse(upstream.aborted)
+        self.house.pass_time(1.25)
+        self.assertTrue(upstream.aborted)
+
+    def test_a_byte_while_it_rests_ends_it(self) -> None:
+        upstream = self.exchange()
+        upstream.say(b"H")
+        self.assertTrue(upstream.aborted)
+        self.visitor.say(WINDOWS)
+        self.assertEqual(len(self.house.dials()), 1)
+
+    def test_a_byte_that_waits_in_the_kernel_ends_it_too(self) -> None:
+        upstream = self.exchange()
+        upstream.handle.waiting = True
+        self.visitor.say(WINDOWS)
+        self.assertTrue(upstream.aborted)
+        self.assertEqual(upstream.written, b"")
+        self.assertEqual(len(self.house.dials()), 1)
+
+    def test_an_upgrade_has_a_connection_of_its_own(self) -> None:
+        resting = self.exchange()
+        self.visitor.say(upgrade())
+        upstream = self.house.upstream()
+        upstream.say(switching())
+        self.visitor.say(b"!")
+        self.assertTrue(upstream.written.endswith(b"!"))
+        self.assertEqual(resting.written, b"")
+
+    def test_a_request_answered_before_it_was_whole_spoils_its_connection(self) -> None:
+        self.visitor.say(request(SAVE, "Content-Length: 4", method="PUT", body=b"ab"))
+        upstream = self.house.upstream()
+        upstream.say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+        self.visitor.say(b"cd")
+        upstream.say(b"cd")
+        self.assertTrue(upstream.aborted)
+        self.assertTrue(self.visitor.written.endswith(b"abcd"))
+
+    def test_one_more_try_for_what_has_no_body(self) -> None:
+        upstream = self.exchange()
+        self.visitor.say(WINDOWS)
+        upstream.lose()
+        again = self.house.upstream()
+        self.assertTrue(again.written.startswith(b"GET /windows"))
+        again.lose()
+        said = self.visitor.written
+        self.assertTrue(said.startswith(b"HTTP/1.1 503 "))
+        self.assertIn(b"Retry-After: 1\r\n", said)
+        self.assertEqual(self.house.dials(), [])
+
+    def test_no_second_try(self) -> None:
+        for name, asked, heard in (
+            ("with a body", request(SAVE, "Content-Length: 1", method="PUT", body=b"x"), b""),
+            ("after a byte of the answer", request(SAVE), b"H"),
+        ):
+            upstream = self.exchange(asked=request(SAVE))
+            self.visitor.say(asked)
+            if heard:
+                upstream.say(heard)
+            upstream.lose()
+            self.assertTrue(self.visitor.written.startswith(b"HTTP/1.1 503 "), msg=name)
+            self.assertEqual(self.house.dials(), [], msg=name)
+
+    def test_nonsense_is_503_and_its_rule_counted(self) -> None:
+        self.exchange(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx")
+        self.assertEqual(self.house.records[0].status, 503)
+        self.assertEqual(self.house.counters["refused.upstream-several-lengths"], 1)
+
+    def test_other_interim_answers_are_dropped(self) -> None:
+        self.visitor.say(KEY)
+        self.house.upstream().say(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + answer(b"x"))
+        said = self.visitor.written
+        self.assertTrue(said.startswith(b"HTTP/1.1 200 "))
+        self.assertNotIn(b"Link", said)
+
+    def test_a_visitor_who_leaves_while_we_dial(self) -> None:
+        self.visitor.say(KEY)
+        (dial,) = self.house.dials()
+        self.visitor.lose()
+        self.assertIsNone(self.house.accept(dial).protocol)
+
+    def test_the_console_may_be_away(self) -> None:
+        self.visitor.say(request(SAVE))
+        self.house.refuse()
+        self.assertTrue(self.visitor.written.startswith(b"HTTP/1.1 503 "))
