@@ -294,6 +294,14 @@ class Downstream(TableCase):
         relayed = downstream(b"GET /admin", LENGTH, fields=fields, minor=minor)
         self.assertEqual(relayed, (LENGTH + said + b"\r\n", False, closed))
 
+    @table(
+        ("no content must not say a length", b"GET /admin", b"HTTP/1.1 204 No Content\r\n", b""),
+        ("not modified may", b"GET /admin", b"HTTP/1.1 304 Not Modified\r\n", b"Content-Length: 5\r\n"),
+        ("head may", b"HEAD /admin", b"HTTP/1.1 200 OK\r\n", b"Content-Length: 5\r\n"),
+    )
+    def test_lengths_of_bodies_that_do_not_follow(self, name: str, line: bytes, answer: bytes, said: bytes) -> None:
+        self.assertEqual(downstream(line, answer + b"Content-Length: 5\r\n"), (answer + said + b"\r\n", False, False))
+
     def test_connection_that_we_close(self) -> None:
         self.assertEqual(downstream(b"GET /admin", LENGTH, close=True), (LENGTH + b"Connection: close\r\n\r\n", False, True))
 
