@@ -58,7 +58,7 @@ class Channel:
         """The files that state headscale's contract, as the running one describes itself. Blocks; raises WireError."""
         try:
             return self._describe(seconds)
-        except grpc.RpcError as error:
+        except (grpc.RpcError, ValueError) as error:  # ValueError: closed before it was asked
             raise self.fault(error) from None
 
     @staticmethod
@@ -66,7 +66,7 @@ class Channel:
         """What grpc raised, as its status and text."""
         if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
             return WireError(error.code().name, error.details() or "")
-        return WireError("CANCELLED", "")  # FutureCancelledError: the channel was closed under it
+        return WireError("CANCELLED", "")  # the channel was closed under it
 
     def close(self) -> None:
         """Ends every call. Blocks for as long as grpc's threads take to notice."""

@@ -11,6 +11,7 @@ counted, and the count is told with the next one that can: a log must never stop
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -30,7 +31,7 @@ from hsadmin.errors import ConfigProblem
 from hsadmin.model.front import AccessRecord
 from hsadmin.system.redact import redact
 
-STDOUT, STDERR = 1, 2
+STDOUT = 1
 LEVELS = {"debug": LogLevel.debug, "info": LogLevel.info, "warning": LogLevel.warn, "error": LogLevel.error, "critical": LogLevel.critical}
 _WORDS = {level: word for word, level in LEVELS.items()}
 _RANK = {level: rank for rank, level in enumerate((LogLevel.debug, LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical))}
@@ -146,7 +147,8 @@ class Logs(Service):
 
     def terminal(self, text: str) -> None:
         """To standard output as it is: not redacted, in no file, in no format. For what a person who started us must read, and no log may keep."""
-        _write_all(self._stdout, (text + "\n").encode(errors="backslashreplace"))
+        with contextlib.suppress(OSError):  # nobody is there to read it
+            _write_all(self._stdout, (text + "\n").encode(errors="backslashreplace"))
 
     # — bytes —
 

@@ -247,7 +247,9 @@ class PlacesTests(LogCase):
         reading, writing = os.pipe()
         self.addCleanup(os.close, writing)
         os.close(reading)
-        self.logs(file=None, stdout=writing).say("info", "x", "one")
+        logs = self.logs(file=None, stdout=writing)
+        logs.say("info", "x", "one")
+        logs.terminal("one")
 
     def test_service_listens_between_start_and_stop(self) -> None:
         logs = self.logs()
