@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import platform
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from hsadmin import resolving
 from hsadmin.cli.context import Context
 from hsadmin.config import Config
-from hsadmin.engine.download import DownloadSource
-from hsadmin.engine.gobuild import GoBuilder
-from hsadmin.engine.inspect import Inspector
-from hsadmin.engine.pins import Platform
 from hsadmin.engine.releases import Releases
-from hsadmin.engine.shelf import Shelf
-from hsadmin.engine.trust import TrustRecord
 from hsadmin.model.engine import ShelfEntry
-from hsadmin.model.layout import Layout
 
 T = TypeVar("T")
 
@@ -50,28 +42,9 @@ async def verify(context: Context) -> int:
     return 1 if any(entry.fault for entry in entries) else 0
 
 
-def this_platform() -> Platform:
-    return Platform.named(platform.system(), platform.machine())
-
-
 def releases(context: Context, *, network: bool = False, config: Config | None = None) -> Releases:
     """As the daemon would find them; without `network` nothing is downloaded or built."""
-    config = config or context.config()
-    here = this_platform()
-    return Releases(
-        context.reactor,
-        version=config.headscale.version,
-        platform=here,
-        shelf=Shelf(config.bin_dir),
-        trust=TrustRecord(Layout(config.work_dir).trust),
-        inspector=Inspector(context.reactor, here),
-        offload=_at_once,
-        now=time.time,
-        binary=config.headscale.binary,
-        sha256=config.headscale.sha256 or None,
-        downloads=DownloadSource.over_https(context.reactor, context.environ) if network else None,
-        builder=GoBuilder(context.reactor, environ=context.environ) if network else None,
-    )
+    return resolving.releases(context.reactor, config or context.config(), context.environ, _at_once, network=network)
 
 
 async def _at_once(work: Callable[[], T], /) -> T:

@@ -11,11 +11,12 @@ import os
 from typing import Any
 
 from hsadmin.cli.context import Context
-from hsadmin.cli.engine import releases, this_platform
+from hsadmin.cli.engine import releases
 from hsadmin.engine.launch import INHERITED
 from hsadmin.engine.shelf import Shelf
 from hsadmin.errors import BinaryMissing, SettingsUnreadable
 from hsadmin.model.layout import Layout
+from hsadmin.resolving import this_platform
 
 FOR_TERMINALS = frozenset({"TERM", "NO_COLOR", "COLUMNS"})
 

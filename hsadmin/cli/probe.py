@@ -51,7 +51,11 @@ def work_dir(config: Config) -> Iterable[Finding]:
             yield Finding(False, f"{path} is too long for a Unix socket: at most {LONGEST_SOCKET_PATH} bytes. Choose a shorter work_dir.")
             break
     root = layout.root
-    if root.is_dir():
+    if root.is_symlink():
+        yield Finding(False, f"The work directory {root} is a symbolic link; name the folder that it leads to.")
+    elif root.is_dir() and root.stat().st_mode & 0o077 and not layout.lock.exists() and any(root.iterdir()):
+        yield Finding(False, f"The work directory {root} is open to others and holds other things; hsadmin needs a folder of its own.")
+    elif root.is_dir():
         good = os.access(root, os.W_OK | os.X_OK)
         yield Finding(good, f"the work directory {root} is there" if good else f"The work directory {root} is not writable for this user.")
     elif root.exists():

@@ -34,7 +34,8 @@ class CommandTestCase(TestCase):
         self.folder = Path(tempfile.mkdtemp(prefix="hs"))
         self.addCleanup(rmtree, self.folder)
         self.work = self.folder / "w"
-        (self.work / "run").mkdir(parents=True)
+        self.work.mkdir(mode=0o700)
+        (self.work / "run").mkdir()
 
     def daemon(self, near: Neighbours, **settings: Any) -> None:
         site = admin_site(reactor, self.work / "run" / "admin.sock", near, **settings)

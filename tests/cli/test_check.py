@@ -73,7 +73,12 @@ class Check(CheckTestCase):
 
     async def test_a_work_directory_that_cannot_be(self) -> None:
         (self.folder / "file").write_text("")
+        (self.folder / "link").symlink_to(self.work)
+        (self.folder / "shared" / "photos").mkdir(parents=True)
+        (self.folder / "shared").chmod(0o755)
         for work, words in (
+            (self.folder / "link", "is a symbolic link"),
+            (self.folder / "shared", "is open to others and holds other things"),
             (self.folder / "file", "is not a directory"),
             (self.folder / "file" / "below", "cannot be made below"),
             (self.folder / ("x" * 70) / "y", "can be made"),
