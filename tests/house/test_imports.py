@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "jobs": ROOM | {"settings"},
 }
 EXCEPTIONS = {("engine/yamlfile.py", "settings"), ("engine/ports.py", "settings")}
-EVERYTHING = {"tap", "application", "wiring", "cli"}
+EVERYTHING = {"tap", "application", "preparation", "resolving", "cli"}
 PURE = {"errors", "model", "config", "settings", "interfaces"}
 PURE_MODULES = {
     "front/head.py",

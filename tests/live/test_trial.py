@@ -25,7 +25,9 @@ class TrialTests(TestCase):
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.port = free_port()
         # The shelf of whoever fetched headscale for the tests, with its record of trust.
-        shutil.copytree(Path(part("HSADMIN_HEADSCALE")).parent, self.folder / "trial" / "bin")
+        shelf = Path(part("HSADMIN_HEADSCALE")).parent
+        shutil.copytree(shelf, self.folder / "trial" / "bin")
+        shutil.copy(shelf.parent / "trust.json", self.folder / "trial")
 
     def start(self) -> subprocess.Popen[bytes]:
         """`contrib/run` ends in this very command."""
