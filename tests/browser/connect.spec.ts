@@ -226,8 +226,10 @@ test('keeps the chosen theme', async ({ page }) => {
 	await page.emulateMedia({ colorScheme: 'light' });
 	await page.goto('/admin/connect');
 	const ground = () => page.evaluate(() => getComputedStyle(document.querySelector('.shell') ?? document.body).backgroundColor);
+	const toggle = page.getByRole('button', { name: 'Theme: system' });
+	await expect(toggle).toBeVisible();
 	const light = await ground();
-	await page.getByRole('button', { name: 'Theme: system' }).click();
+	await toggle.click();
 	await page.getByRole('button', { name: 'Theme: light' }).click();
 	await expect(page.getByRole('button', { name: 'Theme: dark' })).toBeVisible();
 	expect(await ground()).not.toBe(light);

@@ -54,6 +54,6 @@ describe('stepsFor', () => {
 				.flatMap((step) => (step.commands ?? []).map(({ text }) => text))
 				.join('\n');
 		expect(run(SERVER)).not.toContain('SSL_CERT_FILE');
-		expect(run(SELF_SIGNED)).toContain('-v "$PWD/hsadmin-ca.crt:/hsadmin-ca.crt:ro" -e SSL_CERT_FILE=/hsadmin-ca.crt');
+		expect(run(SELF_SIGNED)).toContain('-v "$PWD/hsadmin-ca.crt:/hsadmin-ca.crt:ro" \\\n  -e SSL_CERT_FILE=/hsadmin-ca.crt');
 	});
 });

@@ -154,8 +154,9 @@ function containerRun(server: PublicServer): string {
 	const trusts = server.caUrl !== null;
 	return [
 		'docker run -d --name tailscale --hostname my-container',
-		'-v tailscale:/var/lib/tailscale -e TS_STATE_DIR=/var/lib/tailscale',
-		...(trusts ? [`-v "$PWD/${CA_FILE}:/${CA_FILE}:ro" -e SSL_CERT_FILE=/${CA_FILE}`] : []),
+		'-v tailscale:/var/lib/tailscale',
+		'-e TS_STATE_DIR=/var/lib/tailscale',
+		...(trusts ? [`-v "$PWD/${CA_FILE}:/${CA_FILE}:ro"`, `-e SSL_CERT_FILE=/${CA_FILE}`] : []),
 		`-e TS_EXTRA_ARGS=--login-server=${server.loginServer}`,
 		'-e TS_AUTHKEY=PRE-AUTH-KEY',
 		'tailscale/tailscale:stable'
@@ -177,12 +178,12 @@ const TRUST: Readonly<Record<System, Pick<Step, 'text' | 'taps' | 'commands'>>> 
 			{
 				label: 'trust command for Debian and Ubuntu',
 				caption: 'Debian, Ubuntu',
-				text: `sudo cp ${CA_FILE} /usr/local/share/ca-certificates/ \\\n  && sudo update-ca-certificates && sudo systemctl restart tailscaled`
+				text: `sudo cp ${CA_FILE} /usr/local/share/ca-certificates/ \\\n  && sudo update-ca-certificates \\\n  && sudo systemctl restart tailscaled`
 			},
 			{
 				label: 'trust command for Fedora and RHEL',
 				caption: 'Fedora, RHEL',
-				text: `sudo cp ${CA_FILE} /etc/pki/ca-trust/source/anchors/ \\\n  && sudo update-ca-trust && sudo systemctl restart tailscaled`
+				text: `sudo cp ${CA_FILE} /etc/pki/ca-trust/source/anchors/ \\\n  && sudo update-ca-trust \\\n  && sudo systemctl restart tailscaled`
 			}
 		]
 	},
