@@ -18,7 +18,6 @@ from hsadmin.errors import SettingsProblem
 from hsadmin.model.layout import Layout
 from hsadmin.settings import Derp, Facts, headscale_yaml
 
-
 THEIRS = """\
 # mine
 dns: {base_domain: corp.example.org, override_local_dns: false}

@@ -10,39 +10,9 @@ import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 from hsadmin.model.layout import Layout
-from hsadmin.settings import OWNED, SETTINGS, Derp, Facts, compare, derp_map, headscale_yaml, read
-from hsadmin.settings.catalogue import BY_NAME, Shown, Unset
-from hsadmin.settings.owned import after_a_trial, stun_only, wanted
-
-FACTS = Facts(
-    layout=Layout(Path("/var/lib/hsadmin")),
-    server_url="https://tailnet.example.com",
-    listen_addr="127.0.0.1:21001",
-    metrics_listen_addr="127.0.0.1:21002",
-)
-TRIAL = replace(FACTS, server_url="http://127.0.0.1:8080", derp=Derp.STUN_ONLY, stun_listen_addr="127.0.0.1:21003")
-
-
-class Catalogue(SynchronousTestCase):
-    def test_each_key_once(self) -> None:
-        self.assertEqual(len(BY_NAME), len(SETTINGS))
-
-    def test_what_is_owned_is_what_the_facts_give(self) -> None:
-        self.assertEqual(set(OWNED), set(wanted(FACTS)))
-        for extra in (stun_only(FACTS), after_a_trial(FACTS)):
-            self.assertTrue(set(extra) <= set(BY_NAME))
-            self.assertFalse(set(extra) & set(OWNED))
-
-    def test_help_stands_with_every_key_that_is_shown(self) -> None:
-        for setting in SETTINGS:
-            self.assertEqual(bool(setting.help), setting.shown is not Shown.HIDDEN, setting.name)
-            self.assertLess(len(setting.help), 141, setting.name)
-
-    def test_defaults_are_of_their_kind(self) -> None:
-        for setting in SETTINGS:
-            for value in (setting.default, setting.first):
-                if value is not None and not isinstance(value, Unset):
-                    self.assertFalse(setting.kind.take(value).odd, f"{setting.name}: {value!r}")
+from hsadmin.settings import OWNED, compare, derp_map, headscale_yaml, read
+from hsadmin.settings.catalogue import BY_NAME, Shown
+from tests.settings.samples import FACTS, TRIAL
 
 
 class Rendered(SynchronousTestCase):
