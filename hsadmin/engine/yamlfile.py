@@ -65,6 +65,10 @@ class YamlFile:
             if data is not None:
                 self._write(self.backup, data)
             self._write(self.path, new)
+        if report.created:
+            self._corrected(
+                report.text, facts
+            )  # such as a server whose name is inside the first base domain: the file is there to be edited
         return report
 
     def _corrected(self, text: str, facts: Facts) -> Report:

@@ -73,6 +73,14 @@ class Reconciling(Case):
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
         self.assertEqual(self.names(), ["headscale.yaml"])
 
+    def test_a_first_render_that_cannot_start_is_there_to_be_edited(self) -> None:
+        facts = replace(self.facts, server_url="https://hs.tailnet.internal")
+        with self.assertRaises(SettingsProblem) as caught:
+            self.file.reconcile(facts)
+        self.assertRegex(caught.exception.sentence, r"headscale\.yaml, line \d+: dns\.base_domain: 'tailnet\.internal' was found")
+        self.path.write_text(self.path.read_text().replace("base_domain: tailnet.internal", "base_domain: nodes.internal"))
+        self.assertEqual(self.file.reconcile(facts).corrections, ())
+
     def test_the_second_time_nothing_is_touched(self) -> None:
         self.file.reconcile(self.facts)
         before = self.path.stat()
