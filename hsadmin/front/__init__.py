@@ -14,9 +14,14 @@ The pure half has no I/O, no Twisted and no clock; it is bytes and values in, by
 The other half moves the bytes:
 
     transports   the seam to sockets and TLS
-    connection   one state machine per visitor
+    connection   one state machine per visitor, with its table
+    exchange     one request of his, from head to last byte
     tunnel       an upgraded connection
     upstream     connections to headscale and to the console, and their pool
     park, limits what waits, and what is refused
-    service      listeners, start and stop
+    ledger       counters, open streams, access records
+    house        what the visitors of all doors share, and who is in
+    doors        the rules of the redirect and of the local door
+    listeners    a line of the configuration -> a bound socket
+    service      the whole: start, stop, park, close
 """

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 IPAddress = IPv4Address | IPv6Address
 Source = int | str
@@ -113,6 +114,7 @@ class Deadlines:
     """
 
     __slots__ = ("_call", "_clock", "_grain", "_watched")
+    log = Logger()
 
     def __init__(self, clock: IReactorTime, *, grain: float = 0.5) -> None:
         self._clock = clock
@@ -136,7 +138,11 @@ class Deadlines:
         self._call = self._clock.callLater(self._grain, self._look)
         for timed in [timed for timed in self._watched if timed.deadline <= now]:
             if timed in self._watched and timed.deadline <= now:
-                timed.overdue()
+                try:
+                    timed.overdue()
+                except Exception:  # noqa: BLE001 - one that fails must not keep the others from being told
+                    self.log.failure("A connection could not be ended in time")
+                    self.forget(timed)
 
 
 class Rates:

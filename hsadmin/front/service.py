@@ -228,7 +228,7 @@ class Front(Service):
         self._end_tunnels("restarting")
         for visitor in list(self._house.visitors):
             visitor.cut_upgrade()
-        await self._when(lambda: not self._house.upstream_ends and not self._headscale.resting)
+        await self._when(lambda: not self._house.upstream_ends and self._headscale.all_busy)
 
     def _end_tunnels(self, note: str) -> None:
         for tunnel in list(self._house.tunnels.values()):

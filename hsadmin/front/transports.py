@@ -175,6 +175,7 @@ class Wire(protocol.Protocol):
             return
         self._closing = True
         self.dataReceived = _nothing  # type: ignore[method-assign]  # nobody listens any more
+        self._acked = self._acknowledged()
         self._lingering = self._clock.callLater(self._linger, self._lingered)
         self.resume()
         if not self.is_blocked:

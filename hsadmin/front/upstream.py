@@ -270,8 +270,9 @@ class Pool:
         self.links: set[Link] = set()  # every socket that is not a tunnel's
 
     @property
-    def resting(self) -> int:
-        return len(self._resting)
+    def all_busy(self) -> bool:
+        """Whether every socket is at work for somebody: none rests, none is about to close."""
+        return all(link.user is not None for link in self.links)
 
     def take(self, user: User, *, fresh: bool) -> Dial | None:
         """A rested connection at once (`connected` is called before this returns), or a dial under way."""

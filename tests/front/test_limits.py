@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
+from twisted.internet import reactor
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hsadmin.front.limits import Deadlines, FrontLimits, Rate, Rates, Sources, source_of, total_for
 from tests.fakes.memory import MemoryFront, request, switching, upgrade
+from tests.fakes.visitors import ConnectFlood, SlowLoris, eventually
+from tests.front.case import BODY, KEY, FrontCase
 
 
 class SourcesTests(SynchronousTestCase):
@@ -130,3 +133,26 @@ class RatesTests(SynchronousTestCase):
         for source in (1, 2, 3):
             rates.wait("x", source)
         self.assertEqual(len(rates._buckets), 2)
+
+
+class HostileTests(FrontCase):
+    async def test_a_slow_loris_and_a_flood_do_not_stop_a_third_client(self) -> None:
+        house = self.start(limits=FrontLimits(per_source=16, total=200, head=2.0))
+        loris = SlowLoris(reactor, house.port, source="127.0.0.2", count=16)
+        await loris.start()
+        flood = ConnectFlood(house.port, source="127.0.0.3", count=500)
+        self.addCleanup(flood.stop)
+        self.addCleanup(loris.stop)
+        for _ in range(20):
+            loris.drip()
+            client = await self.visit(source="127.0.0.4")
+            client.say(KEY)
+            await client.hears(BODY)
+            client.wire.loseConnection()
+        await eventually(reactor, lambda: flood.closed() >= 484)
+        self.assertGreaterEqual(house.front.counters()["refused.source-connections"], 484)
+        await eventually(reactor, lambda: all(client.lost or b" 408 " in client.heard for client in loris.clients))
+
+    async def test_the_same_under_tls(self) -> None:
+        self.tls = True
+        await self.test_a_slow_loris_and_a_flood_do_not_stop_a_third_client()

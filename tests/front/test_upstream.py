@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.memory import MemoryFront, MemoryTransport, answer, request, switching, upgrade
+from tests.fakes.upstream import answers_early_and_twice, answers_twice, dies_before_first_byte, half_answer
+from tests.front.case import BODY, KEY, FrontCase
 
-KEY = request("/key?v=138")
 WINDOWS = request("/windows")
 SAVE = "/admin/api/settings"
 
@@ -140,3 +143,81 @@ class PoolTests(SynchronousTestCase):
         self.visitor.say(request(SAVE))
         self.house.refuse()
         self.assertTrue(self.visitor.written.startswith(b"HTTP/1.1 503 "))
+
+
+class UpstreamFaultTests(FrontCase):
+    async def test_early_answer_never_leaks_into_another_visitors_exchange(self) -> None:
+        house = self.start()
+        house.console.scripts[b"/admin/api/x"] = answers_early_and_twice
+        house.console.scripts[b"/admin/api/mine"] = lambda connection, head: connection.say(b"mine")
+        for _ in range(20):
+            posting, other = await self.visit(), await self.visit()
+            posting.say(request("/admin/api/x", "Content-Length: 8", method="POST", body=b"1234"))
+            await posting.hears(b"early")
+            posting.say(b"5678")
+            other.say(request("/admin/api/mine"))
+            heard = await other.hears(b"mine")
+            self.assertNotIn(b"secret", heard)
+            await posting.ends()
+        self.assertNotIn(b"secret", bytes(posting.heard))
+
+    async def test_a_second_answer_after_a_whole_request_is_nobodys(self) -> None:
+        house = self.start()
+        house.console.scripts[b"/admin/api/x"] = answers_twice
+        house.console.scripts[b"/admin/api/mine"] = lambda connection, head: connection.say(b"mine")
+        for _ in range(20):
+            client = await self.visit()
+            client.say(request("/admin/api/x") + request("/admin/api/mine"))
+            self.assertNotIn(b"secret", await client.hears(b"mine"))
+
+    async def test_dead_before_the_first_byte_is_503_never_502(self) -> None:
+        house = self.start()
+        house.headscale.scripts[b"/key"] = dies_before_first_byte
+        client = await self.visit()
+        client.say(KEY)
+        heard = await client.hears(b"\r\n\r\n")
+        self.assertIn(b" 503 ", heard)
+        self.assertIn(b"Retry-After: 1\r\n", heard)
+
+    async def test_a_pooled_connection_that_dies_unused_is_replaced_once(self) -> None:
+        house = self.start()
+        client = await self.visit()
+        client.say(KEY)
+        await client.hears(BODY)
+        lived = house.headscale.connections[0]
+        house.headscale.scripts[b"/key"] = lambda connection, head: (
+            connection.wire.abortConnection() if connection is lived else connection.say(BODY)
+        )
+        client.say(KEY)
+        await client.hears(BODY)
+        self.assertEqual(house.front.counters()["upstream.retried"], 1)
+
+    async def test_a_pooled_connection_that_was_closed_is_not_used(self) -> None:
+        house = self.start()
+        client = await self.visit()
+        client.say(KEY)
+        await client.hears(BODY)
+        house.headscale.connections[0].wire.loseConnection()
+        client.say(KEY)
+        await client.hears(BODY)
+
+    async def test_half_an_answer_closes_both(self) -> None:
+        house = self.start()
+        house.headscale.scripts[b"/key"] = half_answer
+        client = await self.visit()
+        client.say(KEY)
+        await client.ends()
+        self.assertEqual(house.records[0].note, "answer-cut")
+
+    async def test_the_moment_of_a_crash_is_waited_out(self) -> None:
+        house = self.start()
+        port = house.headscale_port
+        await house.headscale.stop()
+        clients = [await self.visit() for _ in range(5)]
+        for client in clients:
+            client.say(KEY)
+        await deferLater(reactor, 0.3)
+        house.headscale.listen(port)
+        for client in clients:
+            self.assertIn(b" 200 ", await client.hears(BODY))
+        self.assertEqual({record.status for record in house.records}, {200})
