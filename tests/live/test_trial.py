@@ -26,6 +26,7 @@ class TrialTests(TestCase):
         self.port = free_port()
         # The shelf of whoever fetched headscale for the tests, with its record of trust.
         shelf = Path(part("HSADMIN_HEADSCALE")).parent
+        (self.folder / "trial").mkdir(mode=0o700)
         shutil.copytree(shelf, self.folder / "trial" / "bin")
         shutil.copy(shelf.parent / "trust.json", self.folder / "trial")
 
