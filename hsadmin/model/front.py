@@ -31,7 +31,7 @@ class OpenStream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listening(msgspec.Struct, frozen=True, kw_only=True):
-    """A socket we listen on: `address` as a person writes it ("127.0.0.1:8080", "[::]:443", "unix:/run/x.sock"), `purpose` public, redirect, local."""
+    """A socket we listen on: `address` as a person writes it ("127.0.0.1:8080", "[::]:443", "unix:/run/x.sock"); public, redirect or local."""
 
     address: str
     tls: bool
