@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from OpenSSL import SSL
@@ -115,6 +116,16 @@ class WireTests(SynchronousTestCase):
             self.assertFalse(self.transport.aborted)
         self.clock.advance(5)
         self.assertTrue(self.transport.aborted)
+
+    def test_the_kernel_says_what_was_confirmed(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as ours:
+            peer, _ = listening.accept()
+            with peer:
+                self.transport.handle = ours  # type: ignore[assignment]  # a real socket instead of the imitation
+                before = self.wire._acknowledged()
+                ours.sendall(bytes(1000))
+                peer.recv(1000, socket.MSG_WAITALL)
+                self.assertEqual(self.wire._acknowledged() - before, 1000)
 
     def test_calls_after_the_loss_do_nothing(self) -> None:
         self.transport.lose()

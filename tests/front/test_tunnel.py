@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from twisted.internet import reactor
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -150,6 +151,8 @@ class TunnelTests(FrontCase):
         house.headscale.connections[0].wire.loseConnection()
         heard = await client.ends()
         self.assertEqual(heard.count(b"\0"), 300_000)
+        assert client.lost is not None
+        self.assertTrue(client.lost.check(ConnectionDone), msg="said properly, not by a reset after the linger")
 
     async def test_a_stalled_reader_holds_no_more_than_buffers_and_then_gets_all(self) -> None:
         house = self.start()
