@@ -249,7 +249,7 @@ class Hsadmin(Service):
         else:
             log.critical("hsadmin cannot start: {fault!r}", fault=fault)
             sentence, status = f"hsadmin cannot start: {type(fault).__name__}; its log says more.", 70
-        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - whoever started us must see it, whatever the log is set to
+        print(sentence, file=sys.__stderr__, flush=True)  # twistd makes sys.stderr a log; whoever started us must see this
         self._reactor.addSystemEventTrigger("after", "shutdown", self._end, status)
         self._reactor.callWhenRunning(self._reactor.stop)
 

@@ -38,6 +38,7 @@ def main(
     """The exit status."""
     err = err or sys.stderr
     wants_traceback = False
+    os.umask(0o077)  # as the daemon's: what a command makes in the work directory is for the same eyes
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
         wants_traceback = arguments.traceback

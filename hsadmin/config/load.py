@@ -8,7 +8,7 @@ A trial takes the same way, with options in place of a file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ _SECTIONS = {
 
 TRIAL_LISTEN = "tcp:8080:interface=127.0.0.1"
 TRIAL_WORK_DIR = "trial"
+TRIAL_LOG = "hsadmin.log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,8 @@ def trial(options: Options) -> shape.Config:
     first = _trial_listeners(options, placed["server.listen"])[0]
     host = f"[{first.interface}]" if ":" in first.interface else first.interface
     placed["server.public_url"] = given(f"http://{host}:{first.port}")
-    return _build(placed, source=None, place=place, base=options.cwd)
+    config = _build(placed, source=None, place=place, base=options.cwd)
+    return replace(config, log=replace(config.log, file=config.work_dir / TRIAL_LOG))  # the terminal is for the join command
 
 
 def _trial_listeners(options: Options, placed: Placed) -> Sequence[Listen]:

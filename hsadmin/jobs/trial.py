@@ -34,30 +34,29 @@ class Trial(Service):
         self._now = now
         self._unwatch: Callable[[], None] | None = None
         self._greeting: Deferred[None] | None = None
+        self._reason = ""  # why headscale does not run, as last told
 
     def startService(self) -> None:
         Service.startService(self)
-        self._tell(f"hsadmin trial: the console is at {self._url}/admin (this machine only, no sign-in).")
+        self._tell(f"hsadmin trial: the console is at {self._url}/admin (this machine only, no sign-in). headscale is starting.")
         self._unwatch = self._engine.watch(self._changed)
         self._changed(self._engine.state())
 
     def stopService(self) -> None:
         Service.stopService(self)
-        self._forget()
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
         if self._greeting is not None:
             self._greeting.cancel()
 
     def _changed(self, state: EngineState) -> None:
-        if state.phase is not Phase.READY or self._greeting is not None:
-            return
-        self._forget()
-        self._greeting = Deferred.fromCoroutine(self._greet())
-        self._greeting.addErrback(self._not_greeted)
-
-    def _forget(self) -> None:
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
+        if state.reason not in ("", self._reason):
+            self._tell(f"headscale does not run: {state.reason}")
+        self._reason = state.reason
+        if state.phase is Phase.READY and self._greeting is None:
+            self._greeting = Deferred.fromCoroutine(self._greet())
+            self._greeting.addErrback(self._not_greeted)
 
     async def _greet(self) -> None:
         users = await self._headscale.list_users()
@@ -65,13 +64,16 @@ class Trial(Service):
         expires = datetime.datetime.fromtimestamp(self._now(), datetime.UTC) + KEY_LIFE
         key = await self._headscale.create_preauth_key(expires=expires, owner_id=me.id, reusable=True)
         self._tell(
-            "\nJoin a device of this machine (direct connections only; relay needs TLS):\n\n"
+            f"\nReady. The console is at {self._url}/admin\n\n"
+            "Join a device of this machine (direct connections only; relay needs TLS):\n\n"
             f"    tailscale up --login-server {self._url} --auth-key {key.secret}\n\n"
             "The key can be used again and ends in 24 hours. Ctrl-C ends the trial."
         )
 
     def _not_greeted(self, failure: Failure) -> None:
+        if not self.running:
+            return
         if isinstance(failure.value, Problem):
             self._tell(f"The trial's key could not be made: {failure.value.sentence}")
-        elif self.running:
+        else:
             self.log.failure("The trial's key could not be made", failure)

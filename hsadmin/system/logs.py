@@ -76,6 +76,7 @@ class Logs(Service):
         self._now = now
         self._stdout = stdout
         self._file: int | None = None
+        self._early: list[Line] | None = None  # what twistd says before our start, when the file's folder may not be there yet
         self._lost = 0
         self._adopted = False
         self._lock = threading.Lock()  # events come from any thread
@@ -86,6 +87,7 @@ class Logs(Service):
         """Makes twistd use this observer instead of its own. To be called before twistd starts logging: from `setServiceParent`."""
         application.setComponent(ILogObserver, self)
         self._adopted = True
+        self._early = None if self._path is None else []
 
     def startService(self) -> None:
         """Raises ConfigProblem when the file cannot be opened."""
@@ -94,6 +96,9 @@ class Logs(Service):
         except OSError as fault:
             raise ConfigProblem(f"log.file {self._path} cannot be written: {fault.strerror}.") from None
         Service.startService(self)
+        early, self._early = self._early, None
+        for line in early or ():
+            self._write(line)
         if not self._adopted:
             globalLogPublisher.addObserver(self)
 
@@ -153,6 +158,9 @@ class Logs(Service):
     # — bytes —
 
     def _write(self, line: Line) -> None:
+        if self._early is not None:
+            self._early.append(line)
+            return
         data = self._encoded(line)
         with self._lock:
             try:

@@ -33,8 +33,8 @@ class Engine:
         self.watchers.append(changed)
         return lambda: self.watchers.remove(changed)
 
-    def become(self, phase: Phase) -> None:
-        self.now = EngineState(phase=phase)
+    def become(self, phase: Phase, reason: str = "") -> None:
+        self.now = EngineState(phase=phase, reason=reason)
         for watcher in list(self.watchers):
             watcher(self.now)
 
@@ -91,7 +91,12 @@ class TrialTests(SynchronousTestCase):
         for phase in (Phase.READY, Phase.BACKING_OFF, Phase.READY):
             self.engine.become(phase)
         self.assertEqual(len(self.headscale.keys), 1)
-        self.assertEqual(self.engine.watchers, [])
+
+    def test_why_headscale_does_not_run_is_told_once(self) -> None:
+        self.begin(Headscale())
+        for phase in (Phase.BACKING_OFF, Phase.PREPARING, Phase.BACKING_OFF):
+            self.engine.become(phase, "its database is damaged.")
+        self.assertEqual(self.told[1:], ["headscale does not run: its database is damaged."])
 
     def test_the_key_is_in_no_log(self) -> None:
         logged: list[str] = []
@@ -112,5 +117,6 @@ class TrialTests(SynchronousTestCase):
     def test_nothing_is_told_after_the_stop(self) -> None:
         self.begin(Headscale())
         self.trial.stopService()
+        self.assertEqual(self.engine.watchers, [])
         self.engine.become(Phase.READY)
         self.assertEqual(len(self.told), 1)
