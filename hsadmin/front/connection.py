@@ -29,7 +29,7 @@ from hsadmin.front.exchange import Exchange
 from hsadmin.front.head import Refused, RequestHead, parse_request
 from hsadmin.front.house import Door
 from hsadmin.front.limits import NEVER, IPAddress, Source, source_of
-from hsadmin.front.transports import Transport
+from hsadmin.front.transports import Bytes, Transport
 from hsadmin.model.front import AccessRecord
 
 KEEP = 16 * 1024  # bytes read ahead of their use
@@ -110,7 +110,8 @@ class Visitor:
         self.go("ready")
         self._within(self.door.house.limits.head)
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: Bytes) -> None:
+        data = bytes(data)
         exchange = self._exchange
         if exchange is not None and exchange.takes_body:
             data = exchange.pass_body(data)

@@ -196,7 +196,7 @@ class Exchange:
     def switched(self, head: ResponseHead, rest: bytes) -> None:
         visitor, link, house, decision, door = self._visitor, self._link, self._house, self._decision, self._visitor.door
         assert link is not None
-        if head.upgrade != self._head.upgrade:
+        if not door.rules.switched(decision, head):
             self.refuse(unavailable(), "other-upgrade")
             return
         visitor.go("switched")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import tempfile
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import trustme
@@ -29,6 +31,7 @@ class FakeCertificates:
 
     def __init__(self) -> None:
         self.ca = trustme.CA()
+        self.asked: list[tuple[str | None, tuple[str, ...]]] = []
         self.swap()
 
     def swap(self) -> None:
@@ -37,6 +40,14 @@ class FakeCertificates:
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         leaf.configure_cert(context)
         self._context = context
+        self._ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        leaf.configure_cert(self._ssl_context)
+        self._ssl_context.num_tickets = 0
+        self._ssl_context.options |= ssl.OP_NO_RENEGOTIATION
+
+    def ssl_context(self, server_name: str | None, alpn: Sequence[str]) -> ssl.SSLContext:
+        self.asked.append((server_name, tuple(alpn)))
+        return self._ssl_context
 
     def context(self) -> SSL.Context:
         return self._context
