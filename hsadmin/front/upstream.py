@@ -23,7 +23,7 @@ SWITCHING = 101
 
 
 class User(Protocol):
-    """Whose request it is. `link` is his until `answer_whole`, `broken` or his own `release`."""
+    """Whose request it is. `link` is his until the last `answer_payload`, `broken` or his own `release`."""
 
     to_head_request: bool
     wants_upgrade: bool
@@ -35,12 +35,10 @@ class User(Protocol):
         """No connection could be made; a fixed word."""
 
     def answer(self, head: ResponseHead) -> None:
-        """The final head; never a 1xx."""
+        """The final head; never a 1xx. `answer_payload` follows at once, with what came of the body, if anything."""
 
-    def answer_payload(self, payload: bytes) -> None: ...
-
-    def answer_whole(self) -> None:
-        """Release the link now."""
+    def answer_payload(self, payload: bytes, *, last: bool) -> None:
+        """`last`: the answer is whole; release the link now."""
 
     def switched(self, head: ResponseHead, rest: bytes) -> None:
         """101; `rest` came behind it. Hand the link's wire to a tunnel now."""
@@ -138,7 +136,7 @@ class Link:
             return
         if self._body is not None and reason == "ended" and self._body.end_of_input():
             self.user = user
-            user.answer_whole()
+            user.answer_payload(b"", last=True)
         else:
             user.broken("upstream-lost", heard=self._heard)
 
@@ -180,11 +178,9 @@ class Link:
         body = self._body
         assert body is not None
         payload, used = body.feed(data)
-        if payload:
-            user.answer_payload(payload)
-        if body.done and self.user is user:
+        if body.done:
             self._spoiled = self._spoiled or used < len(data)
-            user.answer_whole()
+        user.answer_payload(payload, last=body.done)
 
     def _fail(self, why: str) -> None:
         user, self.user = self.user, None
