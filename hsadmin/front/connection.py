@@ -211,6 +211,13 @@ class Visitor:
         if not looping:
             self._next()
 
+    def give_up(self) -> bytes:
+        """A tunnel takes over: what was read ahead for it. Whoever knew whom forgets it, or both would stay with the tunnel."""
+        self.go("switched")
+        self._exchange = None
+        kept, self.kept = self.kept, b""
+        return kept
+
     def break_off(self) -> None:
         """The exchange cannot be ended well: let the visitor see that."""
         self._exchange = None

@@ -208,8 +208,7 @@ class Exchange:
         if not door.rules.switched(decision, head):
             self.refuse(unavailable(), "other-upgrade")
             return
-        visitor.go("switched")
-        early, visitor.kept = visitor.kept, b""
+        early = visitor.give_up()
         relayed = door.rules.downstream_head(decision, self._head, head, tls=door.tls, hsts=door.hsts()).head
         self._link = None
         tunnel = Tunnel(

@@ -22,6 +22,7 @@ _HANDSHAKE_RECORD = 22
 _CLIENT_HELLO = 1
 _SERVER_NAME = 0
 _ALPN = 16
+_READ = (_SERVER_NAME, _ALPN)
 _EXTENSION = struct.Struct(">HH").unpack_from
 _HOST_NAME = re.compile(rb"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,253}[A-Za-z0-9_])?")
 
@@ -100,7 +101,7 @@ def _parse(body: bytes) -> Hello:
             at, start = at + 4 + length, at + 4
             if at > size:
                 raise Refused("odd-length")
-            if kind == _SERVER_NAME or kind == _ALPN:
+            if kind in _READ:
                 if seen & 1 << kind:
                     raise Refused("repeated-extension")
                 seen |= 1 << kind

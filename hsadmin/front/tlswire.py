@@ -6,7 +6,8 @@
     ENDING     close_notify, or the alert of a failed handshake, has left; TLS is over, and what still comes is read plain and dropped
 
 While a hello is incomplete the socket must not be readable, or the loop would be told of the same bytes again and again: SO_RCVLOWAT says how many
-there must be. A Unix socket does not heed that, so it is watched for changes only.
+there must be. A Unix socket does not heed that, so it is watched for changes only, one of which is the change of what is watched for; an end in the
+middle of a hello is then found by the deadline.
 
 Records. OpenSSL gives at most one for a read. Many small ones in a row are read into the shared buffer until there are no more, to be written on in
 one piece; but the last of those reads costs an exception, more than a record does. So it is tried after a full record, and after success again for
@@ -64,7 +65,7 @@ class TLSWire(Wire):
         except OSError:
             self._over("broken")
             return
-        if count <= self._seen:
+        if not count or (count <= self._seen and sock.family != socket.AF_UNIX):
             self._over("ended")
             return
         first = not self._seen

@@ -62,7 +62,15 @@ class FakeCertificates:
 class LoopbackFront:
     """Started when made; `stop` in the clean-up."""
 
-    def __init__(self, reactor: Any, *, tls: bool = False, limits: FrontLimits | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        tls: bool = False,
+        limits: FrontLimits | None = None,
+        public: str = "tcp:0:interface=127.0.0.1",
+        **more: Any,
+    ) -> None:
         self.headscale = FakeUpstream(reactor)
         self.headscale_port = self.headscale.listen()
         self.console = FakeUpstream(reactor)
@@ -73,8 +81,8 @@ class LoopbackFront:
         self.records: list[AccessRecord] = []
         self.ready = (True, "ready")
         specs = [
-            bind("tcp:0:interface=127.0.0.1", tls=tls and purpose == "public", purpose=purpose)
-            for purpose in ("public", "redirect", "local")
+            bind(public, tls=tls, purpose="public"),
+            *(bind("tcp:0:interface=127.0.0.1", tls=False, purpose=purpose) for purpose in ("redirect", "local")),
         ]
         self.port, self.redirect_port, self.local_port = (spec.socket.getsockname()[1] for spec in specs)
         self.front = Front(
