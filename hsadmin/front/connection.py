@@ -26,9 +26,10 @@ from typing import Literal
 from hsadmin.front.allow import client_address
 from hsadmin.front.answers import BUSY, TIMED_OUT, OwnAnswer, refusal
 from hsadmin.front.exchange import Exchange
-from hsadmin.front.head import MAX_HEAD, Refused, RequestHead
+from hsadmin.front.head import MAX_HEAD, Refused
 from hsadmin.front.house import Door
 from hsadmin.front.limits import NEVER, IPAddress, Source, source_of
+from hsadmin.front.memo import Asked
 from hsadmin.front.transports import Bytes, Transport
 from hsadmin.model.front import AccessRecord
 
@@ -157,26 +158,31 @@ class Visitor:
         """Takes requests from what was kept while they are answered at once; a visitor who does not read his answers gets no more of them."""
         while self.state is State.HEAD and self.kept and not self.wire.is_blocked:
             try:
-                head = self.door.house.memo.parse(self.kept)
+                asked = self.door.requests.read(self.kept)
             except Refused as refused:
                 self._refuse_bytes(refusal(refused), refused.rule)
                 return
-            if head is None:
+            if asked is None:
                 self._look_at = min(2 * len(self.kept), MAX_HEAD)
                 break
-            self.kept = self.kept[head.size :]
+            self.kept = self.kept[asked.head.size :]
             self._served = True
-            self._begin(head)
+            self._begin(asked)
         if self.state is State.HEAD:
             self.read_on()
 
-    def _begin(self, head: RequestHead) -> None:
+    def _begin(self, asked: Asked) -> None:
         door = self.door
         house = door.house
-        forwarded = [value for name, value in head.fields if name == b"x-forwarded-for"] if house.trusted_proxies or not self._peer else []
-        client = client_address(self._peer, forwarded, house.trusted_proxies)
-        decision = door.rules.decide(head, client)
-        self._exchange = exchange = Exchange(self, head, client, decision)
+        client = self._peer
+        if client is None or house.trusted_proxies:
+            forwarded = [value for name, value in asked.head.fields if name == b"x-forwarded-for"]
+            client = client_address(self._peer, forwarded, house.trusted_proxies)
+        decision = asked.decision
+        if decision is None:
+            decision = door.rules.decide(asked.head, client)
+            asked.decided(decision)
+        self._exchange = exchange = Exchange(self, asked, client, decision)
         if decision.answer is not None:
             exchange.reply(decision.answer)
         elif decision.route.rate and house.rates.wait(decision.route.rate, source_of(client)):

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from hsadmin.front.allow import Decision, Target
 from hsadmin.front.answers import CONTINUE, TIMED_OUT, OwnAnswer, refusal, unavailable
 from hsadmin.front.body import LAST_CHUNK, ChunkedBody, LengthBody, as_chunk
-from hsadmin.front.head import Refused, RequestHead, ResponseHead
+from hsadmin.front.head import Refused, ResponseHead
 from hsadmin.front.limits import NEVER, IPAddress, source_of
+from hsadmin.front.memo import Asked, Heard
 from hsadmin.front.park import State as ParkState
+from hsadmin.front.relay import Relayed
 from hsadmin.front.tunnel import Tunnel
 from hsadmin.front.upstream import Dial, Link
 from hsadmin.model.front import AccessRecord
@@ -33,6 +35,7 @@ class Exchange:
 
     __slots__ = (
         "_answered",
+        "_asked",
         "_body",
         "_chunk",
         "_client",
@@ -54,9 +57,11 @@ class Exchange:
         "wants_upgrade",
     )
 
-    def __init__(self, visitor: Visitor, head: RequestHead, client: IPAddress, decision: Decision) -> None:
+    def __init__(self, visitor: Visitor, asked: Asked, client: IPAddress, decision: Decision) -> None:
+        head = asked.head
         self._visitor = visitor
         self._house = visitor.door.house
+        self._asked = asked
         self._head = head
         self._client = client
         self._decision = decision
@@ -121,12 +126,14 @@ class Exchange:
             link.release()
             self._wait()
             return
-        visitor, head = self._visitor, self._head
+        visitor, head, asked = self._visitor, self._head, self._asked
         self._link = link
-        host = head.values[b"host"]
-        link.wire.write(
-            visitor.door.rules.upstream_head(self._decision, head, client=str(self._client), scheme=visitor.door.scheme, host=host)
-        )
+        upstream = asked.upstream
+        if not upstream:
+            host, scheme = head.values[b"host"], visitor.door.scheme
+            upstream = visitor.door.rules.upstream_head(self._decision, head, client=str(self._client), scheme=scheme, host=host)
+            asked.wrote(upstream)
+        link.wire.write(upstream)
         link.sent_whole = self._body is None
         visitor.go("send-upgrade" if self.wants_upgrade else "send")
         self.rearm()
@@ -170,19 +177,29 @@ class Exchange:
 
     # — from an upstream —
 
-    def answer(self, head: ResponseHead) -> None:
+    def answer(self, heard: Heard) -> None:
         visitor = self._visitor
         if self.wants_upgrade:
             visitor.go("declined")
-        door = visitor.door
-        close = not self._keep or visitor.leaving or self._body is not None
-        relayed = door.rules.downstream_head(self._decision, self._head, head, tls=door.tls, hsts=door.hsts(), close=close)
+        relayed = self._relayed(heard, close=not self._keep or visitor.leaving or self._body is not None)
         self._answered = True
-        self._status = head.status
+        self._status = heard.head.status
         self._keep = not relayed.close
         self._chunk = relayed.chunk
         self._unsaid = relayed.head
         self.rearm()
+
+    def _relayed(self, heard: Heard, *, close: bool) -> Relayed:
+        """The head for the visitor; the same for all who ask alike."""
+        door, head = self._visitor.door, self._head
+        hsts = door.hsts()
+        alike = (self._decision.route.name, head.method == b"HEAD", head.minor, head.keep_alive, door.tls, hsts, close)
+        relayed = None if heard.relayed is None else heard.relayed.get(alike)
+        if relayed is None:
+            relayed = door.rules.downstream_head(self._decision, head, heard.head, tls=door.tls, hsts=hsts, close=close)
+            if heard.relayed is not None:
+                heard.relayed[alike] = relayed
+        return relayed
 
     def answer_payload(self, payload: bytes, *, last: bool) -> None:
         """A head and what came with it leave in one piece: under TLS each piece is a record, and a wake-up of the visitor."""

@@ -15,7 +15,7 @@ from hsadmin.front.allow import Decision, Network, Target
 from hsadmin.front.head import RequestHead, ResponseHead
 from hsadmin.front.ledger import Ledger
 from hsadmin.front.limits import Deadlines, FrontLimits, IPAddress, Rates, Source, Sources, Timed
-from hsadmin.front.memo import Memo
+from hsadmin.front.memo import Requests
 from hsadmin.front.park import Park
 from hsadmin.front.relay import Relayed
 from hsadmin.front.tunnel import Tunnel
@@ -65,7 +65,6 @@ class House:
     ledger: Ledger
     trusted_proxies: Sequence[Network]
     moved: Callable[[], None]
-    memo: Memo = field(default_factory=Memo)
     visitors: dict[Present, None] = field(default_factory=dict)
     tunnels: dict[int, Tunnel] = field(default_factory=dict)  # until both of its sockets are closed
     upstream_ends: int = 0  # sockets of tunnels to headscale
@@ -131,6 +130,7 @@ class Door:
     rules: Rules
     tls: bool
     hsts: Callable[[], bool]
+    requests: Requests = field(default_factory=Requests)
 
     @property
     def scheme(self) -> str:

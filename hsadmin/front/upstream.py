@@ -15,8 +15,9 @@ from typing import Protocol
 from twisted.internet.interfaces import IReactorTime
 
 from hsadmin.front.body import Body, ChunkedBody, LengthBody, UntilCloseBody
-from hsadmin.front.head import MAX_HEAD, Refused, ResponseHead, parse_response
+from hsadmin.front.head import MAX_HEAD, Refused, ResponseHead
 from hsadmin.front.limits import NEVER, Deadlines
+from hsadmin.front.memo import Answers, Heard
 from hsadmin.front.transports import Address, Attempt, Bytes, Carrier, Transport
 
 SWITCHING = 101
@@ -34,7 +35,7 @@ class User(Protocol):
     def unreachable(self, why: str) -> None:
         """No connection could be made; a fixed word."""
 
-    def answer(self, head: ResponseHead) -> None:
+    def answer(self, heard: Heard) -> None:
         """The final head; never a 1xx. `answer_payload` follows at once, with what came of the body, if anything."""
 
     def answer_payload(self, payload: bytes, *, last: bool) -> None:
@@ -148,11 +149,12 @@ class Link:
 
     def _read_head(self, user: User) -> None:
         while True:
-            head = parse_response(self._buffer, to_head_request=user.to_head_request)
-            if head is None:
+            heard = self._pool.answers.read(self._buffer, to_head_request=user.to_head_request)
+            if heard is None:
                 if len(self._buffer) > MAX_HEAD:
                     self._fail("head-too-large")
                 return
+            head = heard.head
             rest, self._buffer = self._buffer[head.size :], b""
             if head.status == SWITCHING:
                 if user.wants_upgrade:
@@ -170,7 +172,7 @@ class Link:
             self._body = ChunkedBody()
         else:
             self._body = LengthBody(head.length or 0)
-        user.answer(head)
+        user.answer(heard)
         if self.user is user:
             self._read_body(user, rest)
 
@@ -245,6 +247,7 @@ class Pool:
         self._deadlines = deadlines
         self._rest = rest
         self._most = most
+        self.answers = Answers()
         self._connect = connect
         self._count = count
         self._moved = moved

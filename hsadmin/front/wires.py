@@ -11,6 +11,7 @@ before the end when it reads on.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from typing import Final
 
@@ -18,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from hsadmin.front.limits import Deadlines
 from hsadmin.front.loop import GONE, READABLE, WRITABLE, Loop
-from hsadmin.front.transports import LINGER_TURNS, Bytes, Handler, acknowledged, is_quiet
+from hsadmin.front.transports import LINGER_TURNS, Bytes, Handler, acknowledged
 
 NOTHING: Final = bytearray()
 ASIDE = 1 << 30  # instead of what is asked of the loop: this socket is not on it
@@ -28,13 +29,22 @@ _RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger: on, no time
 class Ground:
     """What all wires of one carrier stand on."""
 
-    __slots__ = ("clock", "deadlines", "linger", "loop")
+    __slots__ = ("_glance", "clock", "deadlines", "linger", "loop")
 
     def __init__(self, reactor: IReactorTime, *, linger: float) -> None:
         self.clock = reactor
         self.loop = Loop(reactor)
         self.deadlines = Deadlines(reactor)
         self.linger = linger
+        self._glance = select.poll()
+
+    def is_quiet(self, sock: socket.socket) -> bool:
+        """As transports.is_quiet, at a third of its cost: no exception is made of what is nearly always so."""
+        descriptor = sock.fileno()
+        self._glance.register(descriptor, select.POLLIN)
+        told = self._glance.poll(0)
+        self._glance.unregister(descriptor)
+        return not told
 
 
 class Leaving:
@@ -193,7 +203,7 @@ class Wire:
         """Visitors' sockets have it from their listener."""
 
     def quiet(self) -> bool:
-        return not self._closing and is_quiet(self._sock)
+        return not self._closing and self._ground.is_quiet(self._sock)
 
     # — how it ends —
 
