@@ -153,10 +153,9 @@ class Connect:
         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._fail()
             return
-        self._ground.loop.drop(sock.fileno())
         self._ground.deadlines.forget(self)
         self._sock = None
-        self._succeed(sock)
+        self._succeed(sock, looped=True)
 
     def crashed(self) -> None:
         self.cancel()
@@ -190,14 +189,16 @@ class Connect:
             sock.close()
             self._ground.loop.soon(self._fail)
 
-    def _succeed(self, sock: socket.socket) -> None:
+    def _succeed(self, sock: socket.socket, *, looped: bool = False) -> None:
         caller, self._caller = self._caller, None
         guest = None if caller is None else caller.reached()
         if guest is None:
+            if looped:
+                self._ground.loop.drop(sock.fileno())
             sock.close()
             return
         guest.wire = wire = Wire(self._ground, sock, guest)
-        wire.begin()
+        wire.begin(looped=looped)
 
     def _fail(self) -> None:
         caller, self._caller = self._caller, None

@@ -51,7 +51,8 @@ class TLSWire(Wire):
         self._seen = 0  # bytes of the hello
         self._tries = 0
 
-    def begin(self) -> None:
+    def begin(self, *, looped: bool = False) -> None:
+        assert not looped
         self._ground.loop.add(self._sock.fileno(), self, self._asked)
 
     # — before —

@@ -95,8 +95,10 @@ class Wire:
         self._mute = False  # nothing more is written: we are closing, or the peer takes nothing
         self.is_blocked = False
 
-    def begin(self) -> None:
-        self._ground.loop.add(self._sock.fileno(), self, self._asked)
+    def begin(self, *, looped: bool = False) -> None:
+        """`looped`: somebody else has put the socket on the loop, and leaves it to us."""
+        loop = self._ground.loop
+        (loop.replace if looped else loop.add)(self._sock.fileno(), self, self._asked)
         self._handler.ready()
 
     # — the loop tells —
