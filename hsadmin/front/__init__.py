@@ -14,6 +14,12 @@ The pure half has no I/O, no Twisted and no clock; it is bytes and values in, by
 The other half moves the bytes:
 
     transports   the seam to sockets and TLS
+    sockets      behind it: listeners and connects of our own, and the choice between these and the stock ones
+    wires        a plain socket as a transport;  tlswire  the same under TLS
+    hello        the first bytes of a TLS client -> what chooses its certificate (pure)
+    loop         all these sockets as one reader of the reactor;  hosting  a reactor that waits there instead
+    stock        behind it, for platforms without epoll: Twisted's own transports
+    memo         heads met before, and what follows from them
     connection   one state machine per visitor, with its table
     exchange     one request of his, from head to last byte
     tunnel       an upgraded connection

@@ -33,6 +33,7 @@ PURE_MODULES = {
     "front/head.py",
     "front/body.py",
     "front/allow.py",
+    "front/hello.py",
     "engine/versions.py",
     "engine/exits.py",
     "engine/lines.py",
