@@ -100,6 +100,15 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(hsadmin.get("/key?v=138").status, 503)
         self.assertEqual(hsadmin.stop(), -signal.SIGTERM)
 
+    def test_a_child_that_answers_grpc_late_is_waited_for(self) -> None:
+        hsadmin = self.made(grpc_late=3)
+        hsadmin.start()
+        until(lambda: "listening and serving HTTP" in hsadmin.log(), 30, "headscale to listen")
+        self.assertEqual(hsadmin.engine()["phase"], "starting")
+        self.assertEqual(hsadmin.local("/readyz"), (503, "headscale: starting.\n"))
+        hsadmin.ready()
+        self.assertEqual((hsadmin.engine()["starts"], hsadmin.engine()["restarts"]), (1, 0))
+
     def test_the_clock_may_jump(self) -> None:
         """An hour ahead, then a day back: nobody is thrown out, and timers go on by a clock that does not jump."""
         hsadmin = self.made()
