@@ -169,14 +169,14 @@ class Child:
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """TERM and HUP end us as Ctrl-C does, through every `finally`."""
+    """INT, TERM and HUP end us through every `finally`; what comes after the first one does not disturb that."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, _frame: object) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in numbers:
         signal.signal(number, end)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    yield
