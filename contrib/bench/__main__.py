@@ -2,10 +2,10 @@
 
 python -m bench [--short | --long]
 
-First the front check; then rounds of all fronts in turn (A B C, A B C, …), everything on one processor, so that a noisy neighbour hits all
-alike and no wake-up of another core is charged to anybody. CPU is read from the front's own process clocks around the measured part. The
-return of a herd and the tail of round trips are measured on all processors. --short also measures the previous commit. Raw figures are kept in
-contrib/bench/results, one JSON object a line.
+First the front check; then rounds of all fronts in turn (A B C, C B A, …), everything on one processor, so that a noisy neighbour and
+whatever drifts hit all alike, and no wake-up of another core is charged to anybody. CPU is read from the front's own process clocks around the
+measured part. The return of a herd and the tail of round trips are measured on all processors. --short also measures the previous commit.
+Raw figures are kept in contrib/bench/results, one JSON object a line.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from bench.product import Product
 
 RESULTS = tools.HERE / "results"
 FILES = 24_000  # 9,800 tunnels are twice as many in a front
-IDLE_ROUNDS = 2, 3  # in the short form and in the long one
+IDLE_ROUNDS = 3  # of the long form: memory hardly varies, and a round takes minutes
+PAIR = ("workers 0", "previous")  # measured once more than the others, since their difference is small
 Make = Callable[..., Front]
 
 
@@ -79,18 +80,18 @@ class Run:
 
     # — what is measured —
 
-    def rows(self, rows: dict[str, list[str]], number: int) -> None:
-        """The rows that the load generator measures by itself, on one start of each front."""
+    def rows(self, rows: dict[str, list[str]], number: int, *, among: tuple[str, ...] = ()) -> None:
+        """The rows that the load generator measures by itself, on one start of each front, or of those that are named."""
         rows = {name: arguments for name, arguments in rows.items() if self.wanted(name)}
-        for name, make in self.fronts.items():
+        for name, make in self._in_turn(number, self.fronts, among):
             asked = {row: rows[row] for row in rows if name != "nginx_tuned" or row in load.TUNED}
             if asked:
                 with self.front(make) as (_, generator):
                     for row, arguments in asked.items():
                         self.note(row, name, number, generator.row(arguments))
 
-    def idle(self, count: int, number: int, *, window: float, probe: bool) -> None:
-        for name, make in self._counted():
+    def idle(self, count: int, number: int, *, window: float = 0, probe: bool = False, among: tuple[str, ...] = ()) -> None:
+        for name, make in self._in_turn(number, self._counted(), among):
             for row, burst in (("idle", 0), ("burst", load.BURST)):
                 if not self.wanted(row):
                     continue
@@ -102,7 +103,7 @@ class Run:
                     self.note(row, name, number, {**figures, **worker})
 
     def herd(self, count: int, number: int) -> None:
-        for name, make in self._counted():
+        for name, make in self._in_turn(number, self._counted()):
             if self.wanted("herd"):
                 with self.front(make, pin=False) as (_, generator):
                     self.note("herd", name, number, generator.herd(count))
@@ -115,9 +116,15 @@ class Run:
                     self.note("tail", name, number, generator.tail(front, working=False))
                     self.note("tail_working", name, number, generator.tail(front, working=True))
 
-    def _counted(self) -> list[tuple[str, Make]]:
+    def _counted(self) -> dict[str, Make]:
         """Fronts that have a memory and a clock of their own."""
-        return [(name, make) for name, make in self.fronts.items() if name not in ("direct", "nginx_tuned")]
+        return {name: make for name, make in self.fronts.items() if name not in ("direct", "nginx_tuned")}
+
+    @staticmethod
+    def _in_turn(number: int, fronts: dict[str, Make], among: tuple[str, ...] = ()) -> list[tuple[str, Make]]:
+        """Every other round goes backwards."""
+        chosen = [(name, make) for name, make in fronts.items() if not among or name in among]
+        return chosen[::-1] if number % 2 else chosen
 
 
 SHOWN = (
@@ -187,8 +194,9 @@ def short(run: Run, rounds: int, folder: Path) -> None:
             run.fronts["previous"] = functools.partial(Product, run.place, source=tree)
         for number in range(rounds):
             run.rows(dict(load.SHORT), number)
-            if number < IDLE_ROUNDS[0]:
-                run.idle(1000, number, window=0, probe=False)
+        run.rows(dict(load.SHORT), rounds, among=PAIR)
+        run.idle(1000, 0)
+        run.idle(1000, 1, among=PAIR)
     results = goals.Results(run.records)
     finish(results)
     if "previous" in run.fronts:
@@ -202,7 +210,7 @@ def long(run: Run, rounds: int, most: int) -> None:
         run.rows(dict(load.LONG), number)
         run.herd(2000, number)
         run.tail(number)
-        if number < IDLE_ROUNDS[1]:
+        if number < IDLE_ROUNDS:
             run.idle(most, number, window=20, probe=True)
     finish(goals.Results(run.records))
 

@@ -129,12 +129,13 @@ class Results:
 
 
 def regressions(results: Results, front: str, previous: str) -> Iterator[tuple[Goal, float, float, bool]]:
-    """Each cost now and at the previous commit, and whether it is to be marked."""
+    """Each cost now and at the previous commit, and whether it is to be marked: its median is too much higher, and no round says otherwise."""
     seen = set()
     for goal in GOALS:
         now, before = (results.median(goal.row, name, goal.figure) for name in (front, previous))
         if now is None or before is None or (goal.row, goal.figure) in seen or goal.figure not in (_CPU[0], _GIB[0], _KIB[0]):
             continue
         seen.add((goal.row, goal.figure))
-        memory = goal.figure == _KIB[0]
-        yield goal, now, before, now - before > KIB_MORE if memory else now > before * (1 + PERCENT_MORE / 100)
+        found = results.ratios(goal.row, front, previous, goal.figure)
+        more = now - before > KIB_MORE if goal.figure == _KIB[0] else now > before * (1 + PERCENT_MORE / 100)
+        yield goal, now, before, more and found is not None and found[1] > 1.0

@@ -36,8 +36,8 @@ SHORT: Mapping[str, list[str]] = {
     "handshake": ["handshake", "-conns", "8", "-n", "600"],
     "open16": ["open", "-conns", "16", "-n", "500"],
     "trips64": _trips(64, 16_000),
-    "down64": _stream("down", 64, 4 * MIB),
-    "up64": _stream("up", 64, 4 * MIB),
+    "down64": _stream("down", 64, 6 * MIB),
+    "up64": _stream("up", 64, 6 * MIB),
 }
 LONG: Mapping[str, list[str]] = {
     "get1": ["get", "-conns", "1", "-dur", "2s"],

@@ -91,6 +91,10 @@ class Regressions(TableCase):
         found = list(regressions(results((row, "us", figures, (now,)), (row, "previous", figures, (before,))), "us", "previous"))
         self.assertEqual([(goal.row, mark) for goal, _, _, mark in found], [(row, marked)])
 
+    def test_one_round_that_says_otherwise_unmarks(self) -> None:
+        series = [("get64", "us", "cpu_us", (12, 12, 9)), ("get64", "previous", "cpu_us", (10, 10, 10))]
+        self.assertEqual([mark for _, _, _, mark in regressions(results(*series), "us", "previous")], [False])
+
 
 class Drawing(TableCase):
     @rows(("large", 123.4, "123"), ("middle", 12.34, "12.3"), ("small", 1.234, "1.23"), ("none", None, "-"))
