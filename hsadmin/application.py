@@ -10,6 +10,7 @@ Nothing is opened before the service starts, since twistd may fork between makin
     trial      in a trial only: the greeting
     front      the listeners
     notify     READY=1: the front listens, whatever headscale does
+    collector  what is there now stays
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from hsadmin.jobs.trial import Trial
 from hsadmin.model.engine import EngineState, Phase
 from hsadmin.model.layout import Layout
 from hsadmin.preparation import Preparation
+from hsadmin.system.collector import Collector
 from hsadmin.system.logs import Logs
 from hsadmin.system.notify import Notify
 from hsadmin.system.ring import Ring
@@ -177,6 +179,7 @@ class Hsadmin(Service):
             Trial(supervisor, link.headscale, url=public_url, tell=logs.terminal, now=time.time) if config.trial else None,
             front,
             notify,
+            Collector(),
         ]
         for service in services:
             if service is not None:

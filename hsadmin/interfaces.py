@@ -5,6 +5,7 @@ Methods that wait are coroutines. Every failure a person could see is an `hsadmi
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -70,6 +71,9 @@ class ICertificates(Interface):
 
     def context() -> Any:
         """The current `OpenSSL.SSL.Context` for a new connection; changes as certificates are swapped, open connections keep theirs."""
+
+    def ssl_context(server_name: str | None, alpn: Sequence[str]) -> ssl.SSLContext:
+        """As `context`, of the standard library, for a connection whose ClientHello names this server and offers these protocols."""
 
     def reload() -> str | None:
         """Looks at the sources again. None when unchanged, else a sentence on what was swapped, or on why the old pair stays."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import os
+import ssl
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +106,30 @@ def context(pair: Pair) -> SSL.Context:
         made.add_extra_chain_cert(intermediate)
     made.use_privatekey(crypto.PKey.from_cryptography_key(_usable(pair.key)))
     made.set_alpn_select_callback(_select)
+    return made
+
+
+def ssl_context(pair: Pair) -> ssl.SSLContext:
+    """As `context`, of the standard library.
+
+    It takes a key from a file only. The file is one of memory (memfd), which never had a name in any directory: nothing that fails in between can
+    leave a key on a disk, and nobody else's process can open it.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+    made.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE  # else AES-256 for clients that would rather have the cheaper AES-128
+    made.num_tickets = 0  # tailnet clients never resume, and making tickets costs a tenth of a handshake
+    made.set_ciphers(SUITES.decode())
+    made.set_alpn_protocols([HTTP_1_1.decode(), ACME_TLS_1.decode()])
+    with os.fdopen(os.memfd_create("certificate"), "wb") as file:
+        for certificate in pair.chain:
+            file.write(certificate.public_bytes(serialization.Encoding.PEM))
+        file.write(
+            _usable(pair.key).private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+        file.flush()
+        made.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
     return made
 
 

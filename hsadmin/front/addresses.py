@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
@@ -10,6 +11,7 @@ Network = IPv4Network | IPv6Network
 LOOPBACK = IPv4Address("127.0.0.1")
 
 
+@lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address:
     """An address as sockets and proxies write it: zone dropped, IPv4 inside IPv6 taken out. Raises ValueError."""
     return _plain(ip_address(text.partition("%")[0]))

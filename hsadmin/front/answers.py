@@ -48,6 +48,12 @@ TIMED_OUT = OwnAnswer(408, closes=True)
 BODY_TOO_LARGE = OwnAnswer(413, closes=True)
 BAD_HANDSHAKE = OwnAnswer(400)
 MISDIRECTED = OwnAnswer(421)
+NOT_TLS = OwnAnswer(
+    400,
+    ((b"Content-Type", b"text/plain; charset=utf-8"),),
+    b"This port speaks TLS: write https:// at the front of the address.\n",
+    closes=True,
+)
 BUSY = OwnAnswer(429, ((b"Retry-After", b"1"),))
 
 ROBOTS = OwnAnswer(

@@ -26,10 +26,10 @@ from typing import Literal
 from hsadmin.front.allow import client_address
 from hsadmin.front.answers import BUSY, TIMED_OUT, OwnAnswer, refusal
 from hsadmin.front.exchange import Exchange
-from hsadmin.front.head import Refused, RequestHead, parse_request
+from hsadmin.front.head import MAX_HEAD, Refused, RequestHead
 from hsadmin.front.house import Door
 from hsadmin.front.limits import NEVER, IPAddress, Source, source_of
-from hsadmin.front.transports import Transport
+from hsadmin.front.transports import Bytes, Transport
 from hsadmin.model.front import AccessRecord
 
 KEEP = 16 * 1024  # bytes read ahead of their use
@@ -85,7 +85,7 @@ class Visitor:
     `peer` is the socket's address, None for a Unix socket; `source` the one it counts to until it asks for a tunnel, None for none.
     """
 
-    __slots__ = ("_exchange", "_peer", "_served", "_source", "deadline", "door", "kept", "leaving", "state", "wire")
+    __slots__ = ("_exchange", "_look_at", "_peer", "_served", "_source", "deadline", "door", "kept", "leaving", "state", "wire")
 
     wire: Transport  # set by the door as it makes both
 
@@ -98,6 +98,7 @@ class Visitor:
         self._peer = peer
         self._source = source
         self._exchange: Exchange | None = None
+        self._look_at = 0  # size of an unfinished head at which it is looked at again, unless a line ends before: not at every byte
         self._served = False
         door.house.enter(self, source)
 
@@ -110,7 +111,8 @@ class Visitor:
         self.go("ready")
         self._within(self.door.house.limits.head)
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: Bytes) -> None:
+        data = bytes(data)
         exchange = self._exchange
         if exchange is not None and exchange.takes_body:
             data = exchange.pass_body(data)
@@ -121,7 +123,8 @@ class Visitor:
         if self.state is State.HEAD:
             if first and self._served:
                 self._within(self.door.house.limits.head)
-            self._next()
+            if first or b"\n" in data or len(self.kept) >= self._look_at:
+                self._next()
         if len(self.kept) > KEEP:
             self.wire.pause()
 
@@ -154,11 +157,12 @@ class Visitor:
         """Takes requests from what was kept while they are answered at once; a visitor who does not read his answers gets no more of them."""
         while self.state is State.HEAD and self.kept and not self.wire.is_blocked:
             try:
-                head = parse_request(self.kept)
+                head = self.door.house.memo.parse(self.kept)
             except Refused as refused:
                 self._refuse_bytes(refusal(refused), refused.rule)
                 return
             if head is None:
+                self._look_at = min(2 * len(self.kept), MAX_HEAD)
                 break
             self.kept = self.kept[head.size :]
             self._served = True
@@ -206,6 +210,13 @@ class Visitor:
         self._within(limits.stall if self.wire.is_blocked else limits.head if self.kept else limits.idle)
         if not looping:
             self._next()
+
+    def give_up(self) -> bytes:
+        """A tunnel takes over: what was read ahead for it. Whoever knew whom forgets it, or both would stay with the tunnel."""
+        self.go("switched")
+        self._exchange = None
+        kept, self.kept = self.kept, b""
+        return kept
 
     def break_off(self) -> None:
         """The exchange cannot be ended well: let the visitor see that."""

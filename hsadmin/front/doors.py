@@ -20,6 +20,9 @@ class _OwnOnly:
     def upstream_head(self, decision: Decision, head: RequestHead, *, client: str, scheme: str, host: bytes) -> bytes:
         raise AssertionError("nothing goes upstream from this door")
 
+    def switched(self, decision: Decision, response: ResponseHead) -> bool:
+        raise AssertionError("nothing comes from an upstream to this door")
+
     def downstream_head(
         self, decision: Decision, head: RequestHead, response: ResponseHead, *, tls: bool, hsts: bool, close: bool = False
     ) -> Relayed:

@@ -47,6 +47,7 @@ class Exchange:
         "_sent",
         "_started",
         "_status",
+        "_unsaid",
         "_visitor",
         "_wait_ends",
         "to_head_request",
@@ -70,6 +71,7 @@ class Exchange:
         self._answered = self._chunk = self._retried = False
         self._received = head.size
         self._sent = self._status = 0
+        self._unsaid = b""  # the answer's head, until the first of its body is seen
         self._started = self._house.clock.seconds()
         self._wait_ends = 0.0
         self.to_head_request = head.method == b"HEAD"
@@ -179,15 +181,22 @@ class Exchange:
         self._status = head.status
         self._keep = not relayed.close
         self._chunk = relayed.chunk
-        self._write(relayed.head)
+        self._unsaid = relayed.head
         self.rearm()
 
-    def answer_payload(self, payload: bytes) -> None:
-        self._write(as_chunk(payload) if self._chunk else payload)
+    def answer_payload(self, payload: bytes, *, last: bool) -> None:
+        """A head and what came with it leave in one piece: under TLS each piece is a record, and a wake-up of the visitor."""
+        said = as_chunk(payload) if self._chunk else payload
+        if self._chunk and last:
+            said += LAST_CHUNK
+        if self._unsaid:
+            said, self._unsaid = self._unsaid + said, b""
+        if said:
+            self._write(said)
+        if last:
+            self._answer_whole()
 
-    def answer_whole(self) -> None:
-        if self._chunk:
-            self._write(LAST_CHUNK)
+    def _answer_whole(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             link.release(reusable=not self.wants_upgrade)
@@ -196,11 +205,10 @@ class Exchange:
     def switched(self, head: ResponseHead, rest: bytes) -> None:
         visitor, link, house, decision, door = self._visitor, self._link, self._house, self._decision, self._visitor.door
         assert link is not None
-        if head.upgrade != self._head.upgrade:
+        if not door.rules.switched(decision, head):
             self.refuse(unavailable(), "other-upgrade")
             return
-        visitor.go("switched")
-        early, visitor.kept = visitor.kept, b""
+        early = visitor.give_up()
         relayed = door.rules.downstream_head(decision, self._head, head, tls=door.tls, hsts=door.hsts()).head
         self._link = None
         tunnel = Tunnel(

@@ -15,6 +15,7 @@ from hsadmin.front.allow import Decision, Network, Target
 from hsadmin.front.head import RequestHead, ResponseHead
 from hsadmin.front.ledger import Ledger
 from hsadmin.front.limits import Deadlines, FrontLimits, IPAddress, Rates, Source, Sources, Timed
+from hsadmin.front.memo import Memo
 from hsadmin.front.park import Park
 from hsadmin.front.relay import Relayed
 from hsadmin.front.tunnel import Tunnel
@@ -28,6 +29,8 @@ class Rules(Protocol):
     def decide(self, head: RequestHead, client: IPAddress) -> Decision: ...
 
     def upstream_head(self, decision: Decision, head: RequestHead, *, client: str, scheme: str, host: bytes) -> bytes: ...
+
+    def switched(self, decision: Decision, response: ResponseHead) -> bool: ...
 
     def downstream_head(
         self, decision: Decision, head: RequestHead, response: ResponseHead, *, tls: bool, hsts: bool, close: bool = False
@@ -62,6 +65,7 @@ class House:
     ledger: Ledger
     trusted_proxies: Sequence[Network]
     moved: Callable[[], None]
+    memo: Memo = field(default_factory=Memo)
     visitors: dict[Present, None] = field(default_factory=dict)
     tunnels: dict[int, Tunnel] = field(default_factory=dict)  # until both of its sockets are closed
     upstream_ends: int = 0  # sockets of tunnels to headscale

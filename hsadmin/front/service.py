@@ -10,80 +10,53 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address as TCP4
-from twisted.internet.address import IPv6Address as TCP6
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
-from hsadmin.front.allow import Network, Target, parse_address
+from hsadmin.front.allow import Network, Target
 from hsadmin.front.connection import Visitor
 from hsadmin.front.doors import LocalRules, RedirectRules
 from hsadmin.front.house import Door, House, Rules
 from hsadmin.front.ledger import Ledger
-from hsadmin.front.limits import Deadlines, FrontLimits, IPAddress, Rates, Sources, source_of
+from hsadmin.front.limits import Deadlines, FrontLimits, IPAddress, Rates, Source, Sources, source_of
 from hsadmin.front.listeners import ListenSpec
 from hsadmin.front.park import Park
-from hsadmin.front.transports import TLSOnTop, Wire
-from hsadmin.front.upstream import Address, Pool
+from hsadmin.front.sockets import CarrierMaker, best
+from hsadmin.front.transports import Address, Carrier, Port
+from hsadmin.front.upstream import Pool
 from hsadmin.interfaces import ICertificates, IFront
 from hsadmin.model.front import AccessRecord, Listening, OpenStream
 
 
-class Entrance(Factory):
-    """Twisted's side of a listener: who is taken in. A refused peer is closed by the port at once, before TLS costs anything."""
+class Entrance:
+    """Who is taken in at one listener; see transports.Entrance."""
 
-    noisy = False
-
-    def __init__(
-        self, door: Door, *, loopback_only: bool = False, proxies_only: bool = False, certificates: ICertificates | None = None
-    ) -> None:
+    def __init__(self, door: Door, *, loopback_only: bool = False, proxies_only: bool = False) -> None:
         self._door = door
         self._loopback_only = loopback_only
         self._proxies_only = proxies_only
-        self._above = None if certificates is None else TLSOnTop(certificates, _Within(self), door.house.clock)
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        peer = parse_address(addr.host) if isinstance(addr, TCP4 | TCP6) else None
-        word = self._refusal(peer)
+    def admit(self, peer: IPAddress | None) -> Visitor | None:
+        source = self._source(peer)
+        word = self._refusal(peer, source)
         if word:
             self._door.house.ledger.refused(word)
             return None
-        return self.wire_for(peer) if self._above is None else self._above.buildProtocol(addr)
+        return Visitor(self._door, peer, source)
 
-    def wire_for(self, peer: IPAddress | None) -> Wire:
-        house = self._door.house
-        visitor = Visitor(self._door, peer, self._source(peer))
-        wire = Wire(house.clock, visitor, linger=house.limits.linger, tls=self._door.tls)
-        visitor.wire = wire
-        return wire
-
-    def _refusal(self, peer: IPAddress | None) -> str:
+    def _refusal(self, peer: IPAddress | None, source: Source | None) -> str:
         if peer is not None:
             if self._loopback_only and not peer.is_loopback:
                 return "not-loopback"
             if self._proxies_only and not self._is_proxy(peer):
                 return "untrusted-peer"
-        return self._door.house.sources.refusal(self._source(peer))
+        return self._door.house.sources.refusal(source)
 
-    def _source(self, peer: IPAddress | None) -> int | str | None:
+    def _source(self, peer: IPAddress | None) -> Source | None:
         return None if peer is None or self._is_proxy(peer) else source_of(peer)
 
     def _is_proxy(self, peer: IPAddress) -> bool:
         return any(peer in network for network in self._door.house.trusted_proxies)
-
-
-class _Within(Factory):
-    """Makes the wire that goes inside a TLS protocol; the peer was judged a moment ago."""
-
-    noisy = False
-
-    def __init__(self, entrance: Entrance) -> None:
-        self._entrance = entrance
-
-    def buildProtocol(self, addr: IAddress | None) -> Wire:
-        return self._entrance.wire_for(parse_address(addr.host) if isinstance(addr, TCP4 | TCP6) else None)
 
 
 @implementer(IFront)
@@ -91,7 +64,8 @@ class Front(Service):
     """`headscale` is asked for its address at each connect; `console` is the path of the console's Unix socket.
 
     `ready` answers /readyz of the local door. `drop_untrusted`: without TLS beyond loopback only trusted proxies may come in. `access` gets one
-    record per finished request or tunnel. `now` is wall-clock seconds; all deadlines go by the reactor's clock.
+    record per finished request or tunnel. `now` is wall-clock seconds; all deadlines go by the reactor's clock. `carrier` makes the connections: what
+    is best on this platform, unless said otherwise.
     """
 
     name = "front"
@@ -112,15 +86,17 @@ class Front(Service):
         ready: Callable[[], tuple[bool, str]],
         access: Callable[[AccessRecord], None],
         now: Callable[[], float],
+        carrier: CarrierMaker | None = None,
     ) -> None:
         self._reactor = reactor
+        self._carrier: Carrier = (carrier or best)(reactor, linger=limits.linger)
         self._specs = listeners
         self._allow = allow
         self._certificates = certificates
         self._public_url = public_url
         self._drop_untrusted = drop_untrusted
         self._ready = ready
-        self._open: list[tuple[IListeningPort, Listening]] = []
+        self._open: list[tuple[Port, Listening]] = []
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
         ledger = Ledger(access)
         deadlines = Deadlines(reactor)
@@ -129,13 +105,13 @@ class Front(Service):
         def pool(name: str, address: Callable[[], Address], **more: Callable[[], None]) -> Pool:
             return Pool(
                 reactor,
+                self._carrier,
                 name,
                 address,
                 deadlines=deadlines,
                 rest=limits.rest,
                 most=limits.pooled,
                 connect=limits.connect,
-                linger=limits.linger,
                 count=ledger.count,
                 moved=self._moved,
                 **more,
@@ -162,8 +138,7 @@ class Front(Service):
     def startService(self) -> None:
         Service.startService(self)
         for spec in self._specs:
-            port = self._reactor.adoptStreamPort(spec.socket.fileno(), spec.socket.family, self._entrance(spec))
-            spec.socket.close()  # the reactor has a descriptor of its own
+            port = self._carrier.listen(spec.socket, self._entrance(spec), self._certificates if spec.tls else None)
             self._open.append((port, Listening(address=spec.address, tls=spec.tls, purpose=spec.purpose)))
 
     def stopService(self) -> Deferred[None]:
@@ -173,13 +148,14 @@ class Front(Service):
     async def _stop(self) -> None:
         ports, self._open = self._open, []
         for port, _ in ports:
-            await maybeDeferred(port.stopListening)
+            await maybeDeferred(port.stop)
         house = self._house
         house.park.stop()
         self._end_tunnels("stopping")
         for visitor in list(house.visitors):
             visitor.leave()
-        self._console.close_resting()
+        self._headscale.close()
+        self._console.close()
         cut = self._reactor.callLater(house.limits.stop, self._cut)
         await self._when(self._is_empty)
         if cut.active():
@@ -203,13 +179,12 @@ class Front(Service):
             rules = RedirectRules(self._public_url)
         elif spec.purpose == "local":
             rules = LocalRules(self._ready)
-        certificates = self._certificates if spec.tls else None
-        door = Door(house=self._house, rules=rules, tls=certificates is not None, hsts=self._hsts if certificates is not None else _never)
+        tls = spec.tls and self._certificates is not None
+        door = Door(house=self._house, rules=rules, tls=tls, hsts=self._hsts if tls else _never)
         return Entrance(
             door,
             loopback_only=spec.purpose == "local",
             proxies_only=self._drop_untrusted and spec.purpose == "public",
-            certificates=certificates,
         )
 
     def _hsts(self) -> bool:

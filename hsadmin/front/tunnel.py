@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hsadmin.front.transports import Transport
+from hsadmin.front.transports import Bytes, Transport
 
 
 class Owner(Protocol):
@@ -116,7 +116,7 @@ class Tunnel:
     def ready(self) -> None:
         """Long ago."""
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: Bytes) -> None:
         self.inward += len(data)
         self.upstream.write(data)
 
@@ -156,7 +156,7 @@ class Return:
     def ready(self) -> None:
         """Long ago."""
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: Bytes) -> None:
         self._tunnel.outward += len(data)
         self._visitor.write(data)
 

@@ -10,23 +10,20 @@ it is not what we think it is. Any byte that comes while it rests ends it. So no
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from twisted.internet.interfaces import IProtocolFactory
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.internet.interfaces import IReactorTime
 
 from hsadmin.front.body import Body, ChunkedBody, LengthBody, UntilCloseBody
 from hsadmin.front.head import MAX_HEAD, Refused, ResponseHead, parse_response
 from hsadmin.front.limits import NEVER, Deadlines
-from hsadmin.front.transports import Wire
+from hsadmin.front.transports import Address, Attempt, Bytes, Carrier, Transport
 
-Address = tuple[str, int] | str  # host and port, or the path of a Unix socket
 SWITCHING = 101
 
 
 class User(Protocol):
-    """Whose request it is. `link` is his until `answer_whole`, `broken` or his own `release`."""
+    """Whose request it is. `link` is his until the last `answer_payload`, `broken` or his own `release`."""
 
     to_head_request: bool
     wants_upgrade: bool
@@ -38,12 +35,10 @@ class User(Protocol):
         """No connection could be made; a fixed word."""
 
     def answer(self, head: ResponseHead) -> None:
-        """The final head; never a 1xx."""
+        """The final head; never a 1xx. `answer_payload` follows at once, with what came of the body, if anything."""
 
-    def answer_payload(self, payload: bytes) -> None: ...
-
-    def answer_whole(self) -> None:
-        """Release the link now."""
+    def answer_payload(self, payload: bytes, *, last: bool) -> None:
+        """`last`: the answer is whole; release the link now."""
 
     def switched(self, head: ResponseHead, rest: bytes) -> None:
         """101; `rest` came behind it. Hand the link's wire to a tunnel now."""
@@ -61,7 +56,7 @@ class Link:
 
     __slots__ = ("_body", "_buffer", "_head", "_heard", "_pool", "_spoiled", "deadline", "reused", "sent_whole", "user", "wire")
 
-    wire: Wire
+    wire: Transport
 
     def __init__(self, pool: Pool, user: User) -> None:
         self._pool = pool
@@ -95,7 +90,7 @@ class Link:
         else:
             self.wire.abort()
 
-    def leave_to_tunnel(self) -> Wire:
+    def leave_to_tunnel(self) -> Transport:
         self.user = None
         self._pool.links.discard(self)
         return self.wire
@@ -109,10 +104,11 @@ class Link:
         else:
             self.user.connected(self)
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: Bytes) -> None:
         if self.user is None:
             self._pool.drop(self)
             return
+        data = bytes(data)
         if not self._heard:
             self._heard = True
             self._spoiled = not self.sent_whole
@@ -140,7 +136,7 @@ class Link:
             return
         if self._body is not None and reason == "ended" and self._body.end_of_input():
             self.user = user
-            user.answer_whole()
+            user.answer_payload(b"", last=True)
         else:
             user.broken("upstream-lost", heard=self._heard)
 
@@ -182,11 +178,9 @@ class Link:
         body = self._body
         assert body is not None
         payload, used = body.feed(data)
-        if payload:
-            user.answer_payload(payload)
-        if body.done and self.user is user:
+        if body.done:
             self._spoiled = self._spoiled or used < len(data)
-            user.answer_whole()
+        user.answer_payload(payload, last=body.done)
 
     def _fail(self, why: str) -> None:
         user, self.user = self.user, None
@@ -195,40 +189,30 @@ class Link:
             user.broken("upstream-" + why, heard=self._heard)
 
 
-@implementer(IProtocolFactory)
 class Dial:
     """One attempt to connect; the user may cancel it."""
 
-    __slots__ = ("_connector", "_pool", "_user")
+    __slots__ = ("_pool", "attempt", "user")
+
+    attempt: Attempt
 
     def __init__(self, pool: Pool, user: User) -> None:
         self._pool = pool
-        self._user: User | None = user
-        self._connector: Any = None
+        self.user: User | None = user
 
     def cancel(self) -> None:
-        self._user = None
-        if self._connector is not None:
-            self._connector.disconnect()
+        self.user = None
+        self.attempt.cancel()
 
-    def doStart(self) -> None: ...
-
-    def doStop(self) -> None: ...
-
-    def startedConnecting(self, connector: Any) -> None:
-        self._connector = connector
-
-    def buildProtocol(self, addr: object) -> Wire | None:
-        user, self._user, self._connector = self._user, None, None
+    def reached(self) -> Link | None:
+        user, self.user = self.user, None
         return None if user is None else self._pool.link_for(user)
 
-    def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
-        user, self._user, self._connector = self._user, None, None
+    def refused(self) -> None:
+        user, self.user = self.user, None
         if user is not None:
             self._pool.failed()
             user.unreachable("upstream-unreachable")
-
-    def clientConnectionLost(self, connector: object, reason: Failure) -> None: ...
 
 
 class Pool:
@@ -240,7 +224,8 @@ class Pool:
 
     def __init__(
         self,
-        reactor: Any,
+        clock: IReactorTime,
+        carrier: Carrier,
         name: str,
         address: Callable[[], Address],
         *,
@@ -248,20 +233,19 @@ class Pool:
         rest: float,
         most: int,
         connect: float,
-        linger: float,
         count: Callable[[str], None],
         moved: Callable[[], None] = lambda: None,
         reached: Callable[[], None] = lambda: None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._reactor = reactor
+        self._clock = clock
+        self._carrier = carrier
         self._name = name
         self._address = address
         self._deadlines = deadlines
         self._rest = rest
         self._most = most
         self._connect = connect
-        self._linger = linger
         self._count = count
         self._moved = moved
         self._reached = reached
@@ -286,12 +270,13 @@ class Pool:
                 return None
             link.wire.abort()
         dial = Dial(self, user)
-        address = self._address()
-        if isinstance(address, str):
-            self._reactor.connectUNIX(address, dial, timeout=self._connect)
-        else:
-            self._reactor.connectTCP(*address, dial, timeout=self._connect)
-        return dial
+        dial.attempt = self._carrier.connect(self._address(), dial, timeout=self._connect)
+        return dial if dial.user is user else None
+
+    def close(self) -> None:
+        """None rests from now on."""
+        self._most = 0
+        self.close_resting()
 
     def close_resting(self) -> None:
         for link in list(self._resting):
@@ -304,11 +289,10 @@ class Pool:
 
     # — its links tell —
 
-    def link_for(self, user: User) -> Wire:
+    def link_for(self, user: User) -> Link:
         link = Link(self, user)
-        link.wire = Wire(self._reactor, link, linger=self._linger)
         self.links.add(link)
-        return link.wire
+        return link
 
     def opened(self) -> None:
         self._count(f"upstream.{self._name}.opened")
@@ -319,7 +303,7 @@ class Pool:
             link.wire.abort()
             return
         self._resting[link] = None
-        link.deadline = self._reactor.seconds() + self._rest
+        link.deadline = self._clock.seconds() + self._rest
         self._deadlines.watch(link)
 
     def drop(self, link: Link) -> None:

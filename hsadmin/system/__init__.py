@@ -1,1 +1,1 @@
-"""What every part may use: ordered services, signals, systemd, logs, redaction, rings, the work directory."""
+"""What every part may use: ordered services, signals, systemd, logs, redaction, rings, the work directory, garbage."""

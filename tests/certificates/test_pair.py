@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import os
 import ssl
+import tempfile
 
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from twisted.trial.unittest import SynchronousTestCase
 
-from hsadmin.certificates.pair import Pair, check_validity, context, parse, publicly_trusted
+from hsadmin.certificates.pair import Pair, check_validity, context, parse, publicly_trusted, ssl_context
 from hsadmin.errors import CertificateProblem
 from tests.fakes.tls import connect, handshake, pem_pair
 
@@ -73,3 +76,54 @@ class ContextTests(SynchronousTestCase):
         found = client.cipher()
         assert found is not None
         self.assertRegex(found[0], "^ECDHE-.*(GCM|POLY1305)")
+
+
+class StandardLibraryContextTests(SynchronousTestCase):
+    def made(self, pair: Pair) -> ssl.SSLContext:
+        before = os.listdir("/proc/self/fd"), os.listdir(tempfile.gettempdir())
+        context = ssl_context(pair)
+        self.assertEqual((os.listdir("/proc/self/fd"), os.listdir(tempfile.gettempdir())), before, msg="no trace of the key")
+        return context
+
+    def agreed(
+        self, context: ssl.SSLContext, ca_pem: str, *, alpn: tuple[str, ...] = (), ciphers: str = "", newest: str = "TLSv1_3"
+    ) -> ssl.SSLObject:
+        trusting = ssl.create_default_context(cadata=ca_pem)
+        trusting.maximum_version = ssl.TLSVersion[newest]
+        if ciphers:
+            trusting.set_ciphers(ciphers)
+        if alpn:
+            trusting.set_alpn_protocols(list(alpn))
+        to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = trusting.wrap_bio(to_client, to_server, server_hostname=HOST)
+        server = context.wrap_bio(to_server, to_client, server_side=True)
+        for side in (client, server, client, server, client):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+        if client.version() == "TLSv1.3":
+            self.assertEqual(to_client.read(), b"", msg="no tickets")
+        return client
+
+    def test_what_is_agreed_on(self) -> None:
+        ca = trustme.CA()
+        ca_pem = ca.cert_pem.bytes().decode()
+        context = self.made(parsed(*pem_pair(ca, HOST)))
+        self.assertEqual(self.agreed(context, ca_pem).version(), "TLSv1.3")
+        self.assertEqual(self.agreed(context, ca_pem, newest="TLSv1_2").version(), "TLSv1.2")
+        for offered, agreed in (((), None), (("h2", "http/1.1"), "http/1.1"), (("h2",), None), (("acme-tls/1",), "acme-tls/1")):
+            self.assertEqual(self.agreed(context, ca_pem, alpn=offered).selected_alpn_protocol(), agreed, offered)
+        for first, second in (("AES128-GCM-SHA256", "AES256-GCM-SHA384"), ("AES256-GCM-SHA384", "AES128-GCM-SHA256")):
+            found = self.agreed(
+                context, ca_pem, newest="TLSv1_2", ciphers=f"ECDHE-ECDSA-{first}:ECDHE-ECDSA-{second}:ECDHE-RSA-{first}:ECDHE-RSA-{second}"
+            ).cipher()
+            assert found is not None
+            self.assertTrue(found[0].endswith(first), msg="the client's order")
+        self.assertRaises(ssl.SSLError, self.agreed, context, ca_pem, newest="TLSv1_2", ciphers="AES128-SHA:ECDHE-RSA-AES128-SHA")
+        self.assertTrue(context.options & ssl.OP_NO_RENEGOTIATION)
+        self.assertEqual(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+
+    def test_a_key_that_openssl_does_not_take_leaves_no_trace_either(self) -> None:
+        ca = trustme.CA()
+        pair, other = parsed(*pem_pair(ca, HOST)), parsed(*pem_pair(ca, HOST))
+        self.assertRaises(ssl.SSLError, self.made, Pair(pair.chain, other.key, "mixed"))
+        self.made(pair)

@@ -72,3 +72,21 @@ class CertificatesTests(SynchronousTestCase):
     def test_nothing_changed_is_nothing_said(self) -> None:
         self.assertIsNone(self.certificates.reload())
         self.assertEqual(self.said, [])
+
+    def test_both_contexts_change_at_once(self) -> None:
+        before = self.certificates.context(), self.certificates.ssl_context(None, ())
+        self.assertIs(self.certificates.ssl_context("hs.example.com", ("http/1.1",)), before[1])
+        self.put(*pem_pair(self.new, "hs.example.com"))
+        self.certificates.reload()
+        after = self.certificates.context(), self.certificates.ssl_context(None, ())
+        self.assertIsNot(after[0], before[0])
+        self.assertIsNot(after[1], before[1])
+
+    def test_an_rsa_key_is_a_finding_and_an_ecdsa_key_is_none(self) -> None:
+        self.assertNotIn("RSA", self.certificates.summary)
+        leaf = self.new.issue_cert("hs.example.com", key_type=trustme.KeyType.RSA)
+        self.put(b"".join(blob.bytes() for blob in leaf.cert_chain_pems), leaf.private_key_pem.bytes())
+        self.assertIn(
+            "Its RSA-2048 key makes every new connection cost about twice what one with an ECDSA P-256 key does.",
+            str(self.certificates.reload()),
+        )

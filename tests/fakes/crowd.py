@@ -93,6 +93,7 @@ def _visit(port: int, count: int) -> None:
     tunnels = []
     for at in range(count):
         plain = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(f"127.0.0.{2 + at // 1000}", 0))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tunnel = context.wrap_socket(plain, server_hostname="hs.example")
         tunnel.sendall(upgrade())
         heard = b""

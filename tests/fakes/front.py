@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import tempfile
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import trustme
@@ -29,6 +31,7 @@ class FakeCertificates:
 
     def __init__(self) -> None:
         self.ca = trustme.CA()
+        self.asked: list[tuple[str | None, tuple[str, ...]]] = []
         self.swap()
 
     def swap(self) -> None:
@@ -37,6 +40,14 @@ class FakeCertificates:
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         leaf.configure_cert(context)
         self._context = context
+        self._ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        leaf.configure_cert(self._ssl_context)
+        self._ssl_context.num_tickets = 0
+        self._ssl_context.options |= ssl.OP_NO_RENEGOTIATION
+
+    def ssl_context(self, server_name: str | None, alpn: Sequence[str]) -> ssl.SSLContext:
+        self.asked.append((server_name, tuple(alpn)))
+        return self._ssl_context
 
     def context(self) -> SSL.Context:
         return self._context
@@ -51,7 +62,15 @@ class FakeCertificates:
 class LoopbackFront:
     """Started when made; `stop` in the clean-up."""
 
-    def __init__(self, reactor: Any, *, tls: bool = False, limits: FrontLimits | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        tls: bool = False,
+        limits: FrontLimits | None = None,
+        public: str = "tcp:0:interface=127.0.0.1",
+        **more: Any,
+    ) -> None:
         self.headscale = FakeUpstream(reactor)
         self.headscale_port = self.headscale.listen()
         self.console = FakeUpstream(reactor)
@@ -62,8 +81,8 @@ class LoopbackFront:
         self.records: list[AccessRecord] = []
         self.ready = (True, "ready")
         specs = [
-            bind("tcp:0:interface=127.0.0.1", tls=tls and purpose == "public", purpose=purpose)
-            for purpose in ("public", "redirect", "local")
+            bind(public, tls=tls, purpose="public"),
+            *(bind("tcp:0:interface=127.0.0.1", tls=False, purpose=purpose) for purpose in ("redirect", "local")),
         ]
         self.port, self.redirect_port, self.local_port = (spec.socket.getsockname()[1] for spec in specs)
         self.front = Front(

@@ -14,6 +14,7 @@ from hsadmin.front.allow import Allow, Console
 from hsadmin.front.limits import FrontLimits
 from hsadmin.front.listeners import ListenSpec
 from hsadmin.front.service import Front
+from hsadmin.front.stock import Stock
 from hsadmin.model.front import AccessRecord
 
 HOST = b"hs.example"
@@ -121,6 +122,7 @@ class MemoryFront:
             ready=lambda: (True, "ready"),
             access=self.records.append,
             now=lambda: 1_000_000.0,
+            carrier=Stock,
             **more,
         )
         self.front.startService()

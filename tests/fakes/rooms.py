@@ -73,6 +73,9 @@ class FakeCertificates:
     def context(self) -> Any:
         return None
 
+    def ssl_context(self, server_name: str | None, alpn: Sequence[str]) -> Any:
+        return None
+
     def reload(self) -> str | None:
         return None
 

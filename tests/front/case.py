@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, TypeVar
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import TestCase
 
+from hsadmin.front.sockets import CarrierMaker, Sockets
+from hsadmin.front.stock import Stock
 from tests.fakes.front import LoopbackFront
 from tests.fakes.memory import request, upgrade
 from tests.fakes.upstream import REPLY
 from tests.fakes.visitors import Client, visit
+
+Case = TypeVar("Case", bound="type[FrontCase]")
 
 KEY = request("/key?v=138")
 BODY = b'{"publicKey":"mkey:0"}'
@@ -19,13 +24,14 @@ TS2021 = upgrade("/ts2021", "tailscale-control-protocol", "X-Tailscale-Handshake
 
 
 class FrontCase(TestCase):
-    """`tls` on the public door; visitors are given its scheme."""
+    """`tls` on the public door; visitors are given its scheme. See `on_both` for `carrier`."""
 
     timeout = 60
     tls = False
+    carrier: CarrierMaker = Sockets
 
     def start(self, **more: Any) -> LoopbackFront:
-        front = LoopbackFront(reactor, tls=self.tls, **more)
+        front = LoopbackFront(reactor, tls=self.tls, carrier=type(self).carrier, **more)
         self.addCleanup(lambda: ensureDeferred(front.stop()))
         self.house = front
         return front
@@ -45,3 +51,11 @@ class FrontCase(TestCase):
         if client.lost is None:
             client.wire.abortConnection()
         return ensureDeferred(client.until(lambda: client.lost is not None))
+
+
+def on_both(case: Case) -> Case:
+    """Has `case` run on the stock transports as well, as the class of its name and "OnStock"."""
+    name = case.__name__ + "OnStock"
+    twin = type(name, (case,), {"carrier": Stock, "__module__": case.__module__, "__qualname__": name})
+    setattr(sys.modules[case.__module__], name, twin)
+    return case

@@ -10,9 +10,10 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from tests.fakes.crowd import Child
-from tests.front.case import FrontCase
+from tests.front.case import FrontCase, on_both
 
 
+@on_both
 class CrowdTests(FrontCase):
     """Figures are printed; what is asserted is that every tunnel lives."""
 

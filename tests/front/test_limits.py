@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hsadmin.front.limits import Deadlines, FrontLimits, Rate, Rates, Sources, source_of, total_for
 from tests.fakes.memory import MemoryFront, request, switching, upgrade
 from tests.fakes.visitors import ConnectFlood, SlowLoris, eventually
-from tests.front.case import BODY, KEY, FrontCase
+from tests.front.case import BODY, KEY, FrontCase, on_both
 
 
 class SourcesTests(SynchronousTestCase):
@@ -135,6 +135,7 @@ class RatesTests(SynchronousTestCase):
         self.assertEqual(len(rates._buckets), 2)
 
 
+@on_both
 class HostileTests(FrontCase):
     async def test_a_slow_loris_and_a_flood_do_not_stop_a_third_client(self) -> None:
         house = self.start(limits=FrontLimits(per_source=16, total=200, head=2.0))

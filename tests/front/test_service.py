@@ -18,9 +18,10 @@ from hsadmin.interfaces import IFront
 from tests.fakes.memory import request
 from tests.fakes.upstream import says_nothing
 from tests.fakes.visitors import byte_by_byte, eventually, visit
-from tests.front.case import BODY, KEY, TS2021, FrontCase
+from tests.front.case import BODY, KEY, TS2021, FrontCase, on_both
 
 
+@on_both
 class RequestTests(FrontCase):
     async def test_implements_its_interface(self) -> None:
         self.assertTrue(IFront.providedBy(self.start().front))
@@ -76,6 +77,7 @@ class RequestTests(FrontCase):
         self.assertEqual(house.headscale.connections, [])
 
 
+@on_both
 class RequestTestsTLS(RequestTests):
     tls = True
 
@@ -118,6 +120,7 @@ class RequestTestsTLS(RequestTests):
             await client.hears(b"still here")
 
 
+@on_both
 class DoorTests(FrontCase):
     tls = True
 
@@ -165,6 +168,7 @@ class DoorTests(FrontCase):
         )
 
 
+@on_both
 class StopTests(FrontCase):
     async def test_close_tunnels_waits_for_the_sockets_to_headscale(self) -> None:
         house = self.start()
@@ -221,5 +225,6 @@ class StopTests(FrontCase):
         self.assertIn(BODY, await client.ends())
 
 
+@on_both
 class StopTestsTLS(StopTests):
     tls = True

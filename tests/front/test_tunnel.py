@@ -13,7 +13,7 @@ from hsadmin.front.limits import FrontLimits
 from tests.fakes.memory import MemoryFront, MemoryTransport, request, switching, upgrade
 from tests.fakes.upstream import REPLY, SERVER_KEY, refuses
 from tests.fakes.visitors import eventually
-from tests.front.case import KEY, TS2021, FrontCase
+from tests.front.case import KEY, TS2021, FrontCase, on_both
 
 
 class MemoryTunnelTests(SynchronousTestCase):
@@ -98,6 +98,7 @@ class MemoryTunnelTests(SynchronousTestCase):
         self.assertEqual(len(set(ids)), 2)
 
 
+@on_both
 class TunnelTests(FrontCase):
     async def test_bytes_in_one_segment_with_the_101_and_with_the_request(self) -> None:
         house = self.start()
@@ -217,5 +218,6 @@ class TunnelTests(FrontCase):
         self.assertTrue(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
 
+@on_both
 class TunnelTestsTLS(TunnelTests):
     tls = True

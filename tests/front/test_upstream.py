@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.memory import MemoryFront, MemoryTransport, answer, request, switching, upgrade
 from tests.fakes.upstream import answers_early_and_twice, answers_twice, dies_before_first_byte, half_answer
-from tests.front.case import BODY, KEY, FrontCase
+from tests.front.case import BODY, KEY, FrontCase, on_both
 
 WINDOWS = request("/windows")
 SAVE = "/admin/api/settings"
@@ -145,6 +145,7 @@ class PoolTests(SynchronousTestCase):
         self.assertTrue(self.visitor.written.startswith(b"HTTP/1.1 503 "))
 
 
+@on_both
 class UpstreamFaultTests(FrontCase):
     async def test_early_answer_never_leaks_into_another_visitors_exchange(self) -> None:
         house = self.start()

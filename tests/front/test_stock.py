@@ -12,7 +12,8 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from hsadmin.front.transports import LINGER_TURNS, TLSOnTop, Wire
+from hsadmin.front.stock import TLSOnTop, Wire
+from hsadmin.front.transports import LINGER_TURNS, Bytes, acknowledged
 from tests.fakes.front import FakeCertificates
 from tests.fakes.memory import MemoryTransport
 
@@ -26,8 +27,8 @@ class Listener:
     def ready(self) -> None:
         self.told.append("ready")
 
-    def received(self, data: bytes) -> None:
-        self.told.append(data)
+    def received(self, data: Bytes) -> None:
+        self.told.append(bytes(data))
 
     def blocked(self) -> None:
         self.told.append("blocked")
@@ -121,11 +122,10 @@ class WireTests(SynchronousTestCase):
         with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as ours:
             peer, _ = listening.accept()
             with peer:
-                self.transport.handle = ours  # type: ignore[assignment]  # a real socket instead of the imitation
-                before = self.wire._acknowledged()
+                before = acknowledged(ours)
                 ours.sendall(bytes(1000))
                 peer.recv(1000, socket.MSG_WAITALL)
-                self.assertEqual(self.wire._acknowledged() - before, 1000)
+                self.assertEqual(acknowledged(ours) - before, 1000)
 
     def test_calls_after_the_loss_do_nothing(self) -> None:
         self.transport.lose()
