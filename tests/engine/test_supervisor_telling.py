@@ -22,6 +22,14 @@ class LineTests(SupervisedCase):
         child.out(b"more\n")
         self.assertNotIn("more", heard)
 
+    def test_our_own_health_checks_are_no_news(self) -> None:
+        child = self.start()
+        before = self.state.last_lines
+        child.out(b'{"level":"info","message":"http request","method":"GET","path":"/health","status":200}\n')
+        self.assertEqual(self.state.last_lines, before)
+        child.out(b'{"level":"info","message":"http request","method":"GET","path":"/key","status":200}\n')
+        self.assertIn("/key", self.state.last_lines[-1])
+
     def test_the_last_lines_are_bounded_and_survive_the_end(self) -> None:
         child = self.start()
         child.err(b"".join(b"line %d\n" % number for number in range(1000)))

@@ -14,6 +14,7 @@
     binary, huge   prints bytes that are no text; a line of so many bytes
     grandchild     seconds that a process of its own keeps its pipes open
     listener_dies  seconds from ready to its HTTP listener's end, the process lingers
+    grpc_late      seconds for which gRPC answers no Health
     grpc           serves an empty tailnet of tests.fakes.headscale_grpc on the Unix socket; else that only accepts
 
 Like the real one it replaces a stale socket without looking, and dies by any signal that comes before the end of its start.
@@ -260,7 +261,10 @@ class Serve:
         if self._behaviour.get("grpc"):
             from tests.fakes.headscale_grpc import FakeHeadscale, GrpcServer  # noqa: PLC0415 - gRPC is slow to import
 
-            self._closers.append(GrpcServer(FakeHeadscale(), self._socket).stop)
+            fake = FakeHeadscale()
+            if "grpc_late" in self._behaviour:
+                threading.Timer(float(self._behaviour["grpc_late"]), fake.hold("Health").set).start()
+            self._closers.append(GrpcServer(fake, self._socket).stop)
         else:
             plain = socket.socket(socket.AF_UNIX)
             plain.bind(str(self._socket))

@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.application.service import Application
 from twisted.logger import ILogObserver, Logger, LogPublisher, globalLogPublisher
+from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -55,6 +56,10 @@ class JsonTests(LogCase):
         self.assertRegex(event["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
         self.assertEqual((event["level"], event["namespace"], event["message"]), ("info", "hsadmin.part", "headscale 0.29.3 is ready"))
         self.assertEqual((event["version"], event["pid"], event["ports"], event["ok"]), ("0.29.3", 4711, [1, 2], True))
+
+    def test_what_is_the_message_is_not_told_twice(self) -> None:
+        self.logger(self.logs()).info("headscale: {line}", line="starting", pid=4711)
+        self.assertEqual(set(self.last()), {"time", "level", "namespace", "message", "pid"})
 
     def test_levels_have_the_words_of_the_configuration(self) -> None:
         logger = self.logger(self.logs(level="debug"))
@@ -124,6 +129,19 @@ class JsonTests(LogCase):
     def test_a_line_break_in_a_message_makes_no_line(self) -> None:
         self.logger(self.logs()).info("{name}", name='x\n{"level":"critical","message":"forged"}')
         self.assertEqual(len(self.lines()), 1)
+
+
+class EarlyTests(LogCase):
+    def test_what_twistd_says_before_the_start_waits_for_the_folder(self) -> None:
+        folder = Path(self.mktemp())
+        self.path = folder / "log"
+        logs = self.logs()
+        logs.adopt(Componentized())
+        self.logger(logs).info("starting up")
+        folder.mkdir()
+        logs.startService()
+        self.logger(logs).info("started")
+        self.assertEqual([json.loads(line)["message"] for line in self.lines()], ["starting up", "started"])
 
 
 class TextTests(LogCase):
