@@ -71,6 +71,12 @@ class ICertificates(Interface):
     def context() -> Any:
         """The current `OpenSSL.SSL.Context` for a new connection; changes as certificates are swapped, open connections keep theirs."""
 
+    def pem() -> tuple[bytes, bytes]:
+        """Chain and key of that certificate in PEM, for processes of ours that show it as well."""
+
+    def watch(changed: Callable[[None], None]) -> Callable[[], None]:
+        """Calls `changed` with None after every swap; the answer ends that."""
+
     def reload() -> str | None:
         """Looks at the sources again. None when unchanged, else a sentence on what was swapped, or on why the old pair stays."""
 

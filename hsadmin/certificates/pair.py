@@ -107,6 +107,13 @@ def context(pair: Pair) -> SSL.Context:
     return made
 
 
+def pem(pair: Pair) -> tuple[bytes, bytes]:
+    """Chain and key, as files would hold them."""
+    chain = b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in pair.chain)
+    key = _usable(pair.key).private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return chain, key
+
+
 def publicly_trusted(pair: Pair) -> bool:
     """Whether the chain verifies against the trust store of this system, which is the best guess at what visitors trust."""
     verifier = SSL.Context(SSL.TLS_CLIENT_METHOD)

@@ -13,7 +13,7 @@ from twisted.application.service import Service
 from twisted.internet.address import IPv4Address as TCP4
 from twisted.internet.address import IPv6Address as TCP6
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
@@ -91,7 +91,8 @@ class Front(Service):
     """`headscale` is asked for its address at each connect; `console` is the path of the console's Unix socket.
 
     `ready` answers /readyz of the local door. `drop_untrusted`: without TLS beyond loopback only trusted proxies may come in. `access` gets one
-    record per finished request or tunnel. `now` is wall-clock seconds; all deadlines go by the reactor's clock.
+    record per finished request or tunnel, unless a `ledger` of another kind is given. `now` is wall-clock seconds; all deadlines go by the
+    reactor's clock.
     """
 
     name = "front"
@@ -112,6 +113,7 @@ class Front(Service):
         ready: Callable[[], tuple[bool, str]],
         access: Callable[[AccessRecord], None],
         now: Callable[[], float],
+        ledger: Ledger | None = None,
     ) -> None:
         self._reactor = reactor
         self._specs = listeners
@@ -120,9 +122,9 @@ class Front(Service):
         self._public_url = public_url
         self._drop_untrusted = drop_untrusted
         self._ready = ready
-        self._open: list[tuple[IListeningPort, Listening]] = []
+        self._open: list[tuple[Any, Listening]] = []
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
-        ledger = Ledger(access)
+        ledger = ledger or Ledger(access)
         deadlines = Deadlines(reactor)
         park = Park(reactor, most=limits.parked)
 
@@ -172,8 +174,11 @@ class Front(Service):
 
     async def _stop(self) -> None:
         ports, self._open = self._open, []
-        for port, _ in ports:
-            await maybeDeferred(port.stopListening)
+        for (port, _), spec in zip(ports, self._specs, strict=False):
+            if spec.shared and spec.address.startswith("unix:"):
+                port.stopReading()  # Twisted's stopListening would remove the file, which one process alone may do
+            else:
+                await maybeDeferred(port.stopListening)
         house = self._house
         house.park.stop()
         self._end_tunnels("stopping")
@@ -236,9 +241,12 @@ class Front(Service):
         self._headscale.close_resting()
 
     def counters(self) -> Mapping[str, int]:
+        return {**self._house.ledger.counters(), **self.gauges()}
+
+    def gauges(self) -> dict[str, int]:
+        """The counters that also fall."""
         house = self._house
-        now = {"connections.open": house.sources.now, "parked.now": len(house.park), "tunnels.open": len(house.ledger.streams)}
-        return {**house.ledger.counters(), **now}
+        return {"connections.open": house.sources.now, "parked.now": len(house.park), "tunnels.open": len(house.ledger.streams)}
 
     def open_streams(self) -> Sequence[OpenStream]:
         return self._house.ledger.open_streams()

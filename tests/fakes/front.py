@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import trustme
 from OpenSSL import SSL
+from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
-from hsadmin.front.allow import Allow, Console
+from hsadmin.front.crew import Crew
 from hsadmin.front.limits import FrontLimits
-from hsadmin.front.listeners import bind
+from hsadmin.front.listeners import ListenSpec, bind
 from hsadmin.front.service import Front
+from hsadmin.front.terms import ConsoleTerms, Terms
 from hsadmin.interfaces import ICertificates
 from hsadmin.model.front import AccessRecord
 from tests.fakes.upstream import FakeUpstream
@@ -29,6 +34,7 @@ class FakeCertificates:
 
     def __init__(self) -> None:
         self.ca = trustme.CA()
+        self._watchers: list[Callable[[None], None]] = []
         self.swap()
 
     def swap(self) -> None:
@@ -37,6 +43,16 @@ class FakeCertificates:
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         leaf.configure_cert(context)
         self._context = context
+        self._pem = leaf.cert_chain_pems[0].bytes(), leaf.private_key_pem.bytes()
+        for changed in self._watchers:
+            changed(None)
+
+    def pem(self) -> tuple[bytes, bytes]:
+        return self._pem
+
+    def watch(self, changed: Callable[[None], None]) -> Callable[[], None]:
+        self._watchers.append(changed)
+        return lambda: self._watchers.remove(changed)
 
     def context(self) -> SSL.Context:
         return self._context
@@ -49,9 +65,11 @@ class FakeCertificates:
 
 
 class LoopbackFront:
-    """Started when made; `stop` in the clean-up."""
+    """Started when made, or with `workers` once `up` is over; `stop` in the clean-up."""
 
-    def __init__(self, reactor: Any, *, tls: bool = False, limits: FrontLimits | None = None, **more: Any) -> None:
+    def __init__(
+        self, reactor: Any, *, tls: bool = False, limits: FrontLimits | None = None, workers: int = 0, unix: bool = False, **more: Any
+    ) -> None:
         self.headscale = FakeUpstream(reactor)
         self.headscale_port = self.headscale.listen()
         self.console = FakeUpstream(reactor)
@@ -66,23 +84,54 @@ class LoopbackFront:
             for purpose in ("public", "redirect", "local")
         ]
         self.port, self.redirect_port, self.local_port = (spec.socket.getsockname()[1] for spec in specs)
-        self.front = Front(
+        if unix:
+            specs.append(bind(f"unix:{self._folder}/public.sock", tls=False, purpose="public"))
+        terms = Terms(
+            hosts=frozenset((b"hs.example",)),
+            root="not_found",
+            console=ConsoleTerms(open=True),
+            own_origin=b"https://hs.example",
+            console_socket=self.console_path,
+            public_url="https://hs.example",
+            limits=limits or FrontLimits(per_source=20_000, total=40_000),
+        )
+        self.crew: Any = self._crew(reactor, specs, terms, workers, more) if workers else None
+        self.front: Front = self.crew if workers else self._front(reactor, specs, terms, more)
+        self.up: Deferred[None] = maybeDeferred(self.front.startService)
+
+    def _front(self, reactor: Any, specs: list[ListenSpec], terms: Terms, more: dict[str, Any]) -> Front:
+        return Front(
             reactor,
             listeners=specs,
-            allow=Allow(hosts=frozenset((b"hs.example",)), root="not_found", console=Console(open=True), own_origin=b"https://hs.example"),
+            allow=terms.allow(),
             certificates=self.certificates,
             headscale=lambda: ("127.0.0.1", self.headscale_port),
             console=self.console_path,
-            public_url="https://hs.example",
-            limits=limits or FrontLimits(per_source=20_000, total=40_000),
+            public_url=terms.public_url,
+            limits=terms.limits,
             ready=lambda: self.ready,
             access=self.records.append,
             now=time.time,
             **more,
         )
-        self.front.startService()
+
+    def _crew(self, reactor: Any, specs: list[ListenSpec], terms: Terms, workers: int, more: dict[str, Any]) -> Crew:
+        return Crew(
+            reactor,
+            workers=workers,
+            listeners=specs,
+            terms=terms,
+            certificates=self.certificates,
+            headscale=lambda: ("127.0.0.1", self.headscale_port),
+            ready=lambda: self.ready,
+            access=self.records.append,
+            now=time.time,
+            environ={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            **more,
+        )
 
     async def stop(self) -> None:
+        await self.up
         if self.front.running:
             await self.front.stopService()
         await self.headscale.stop()

@@ -73,6 +73,12 @@ class FakeCertificates:
     def context(self) -> Any:
         return None
 
+    def pem(self) -> tuple[bytes, bytes]:
+        return b"", b""
+
+    def watch(self, changed: Callable[[None], None]) -> Callable[[], None]:
+        return lambda: None
+
     def reload(self) -> str | None:
         return None
 

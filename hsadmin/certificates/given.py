@@ -1,0 +1,44 @@
+"""The certificate in a front worker: whatever the main process says it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zope.interface import implementer
+
+from hsadmin.certificates.pair import context, parse
+from hsadmin.interfaces import ICertificates
+
+
+@implementer(ICertificates)
+class Given:
+    """Nothing is looked up and nothing reloaded here; `take` swaps it, open connections keep what they began with."""
+
+    publicly_trusted: Any = False
+    summary: Any = ""
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self._pem = (b"", b"")
+
+    def take(self, chain: bytes, key: bytes, *, publicly_trusted: bool, summary: str) -> None:
+        """Raises CertificateProblem."""
+        self._context = context(parse(chain, key, chain_name="the chain in force", key_name="its key"))
+        self._pem = (chain, key)
+        self.publicly_trusted = publicly_trusted
+        self.summary = summary
+
+    def context(self) -> Any:
+        return self._context
+
+    def pem(self) -> tuple[bytes, bytes]:
+        return self._pem
+
+    def watch(self, changed: Any) -> Any:
+        raise AssertionError("a worker is told")
+
+    def reload(self) -> str | None:
+        return None
+
+    def ca_pem(self) -> bytes | None:
+        return None
