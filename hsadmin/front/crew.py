@@ -95,15 +95,20 @@ class Crew(Service):
         if self._certificates is not None:
             self._unwatch = self._certificates.watch(self._certificate)
         try:
+            await self._begin()
+        except FrontWorkerFailed:
+            await self.stopService()
+            raise
+        self._looks.start(LOOK, now=False)
+
+    async def _begin(self) -> None:
+        try:
             first = [self._spawn() for _ in range(self._workers)]
         except OSError as fault:
-            await self._stop()
             raise FrontWorkerFailed(f"A front worker could not be started: {fault.strerror}.") from fault
         for member in first:
             if not await self._comes_up(member):
-                await self._stop()
-                raise FrontWorkerFailed(f"A front worker did not begin to listen: {member.last_words or f'it took over {START:.0f} s'}")
-        self._looks.start(LOOK, now=False)
+                raise FrontWorkerFailed(f"A front worker did not begin to listen: {member.last_words or f'it took over {START:.0f} s'}.")
 
     async def _comes_up(self, member: Member) -> bool:
         """Or is gone, or was slow and is killed."""
@@ -123,6 +128,7 @@ class Crew(Service):
     async def _stop(self) -> None:
         self._stopping = True
         self._unwatch()
+        self._unwatch = _nothing
         if self._looks.running:
             self._looks.stop()
         while self._later:
@@ -141,6 +147,14 @@ class Crew(Service):
         for timer in late:
             if timer.active():
                 timer.cancel()
+
+    def workers(self) -> Sequence[int]:
+        """Process ids of those that listen."""
+        return [member.pid for member in self._members.values() if member.up.come]
+
+    def settled(self) -> bool:
+        """Whether every order so far has been carried out by all of them."""
+        return all(member.settled for member in self._members.values())
 
     # — members —
 
@@ -253,13 +267,13 @@ class Crew(Service):
                 timer.cancel()
 
     def counters(self) -> Mapping[str, int]:
-        return {**self._tally.counters(), "workers.running": sum(member.up.come for member in self._members.values())}
+        return {**self._tally.counters(), "workers.running": len(self.workers())}
 
     def open_streams(self) -> Sequence[OpenStream]:
         return self._tally.open_streams()
 
     def listening(self) -> Sequence[Listening]:
-        if not (self.running and any(member.up.come for member in self._members.values())):
+        if not (self.running and self.workers()):
             return []
         return [Listening(address=spec.address, tls=spec.tls, purpose=spec.purpose) for spec in self._specs]
 

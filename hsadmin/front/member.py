@@ -76,6 +76,10 @@ class Member(ProcessProtocol):
         self._write(kind(number=number, **values))
         return done
 
+    @property
+    def settled(self) -> bool:
+        return not self._undone
+
     def kill(self) -> None:
         if self.transport is not None and not self.gone.come:
             with suppress(ProcessExitedAlready):

@@ -26,8 +26,8 @@ class WireFault(Exception):
     """The other end does not speak this."""
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
-    pass
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
+    """An order or a tale."""
 
 
 # — orders —
@@ -42,7 +42,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     address: str
 
 
-class Begin(_Message, frozen=True, kw_only=True):
+class Begin(Message, frozen=True, kw_only=True):
     """The first order.
 
     `first_id` is the number before the worker's first tunnel, so that no two workers use the same; `access` whether records are wanted.
@@ -55,7 +55,7 @@ class Begin(_Message, frozen=True, kw_only=True):
     access: bool
 
 
-class Certificate(_Message, frozen=True, kw_only=True):
+class Certificate(Message, frozen=True, kw_only=True):
     """What new connections see from now on; chain and key in PEM."""
 
     number: int
@@ -65,7 +65,7 @@ class Certificate(_Message, frozen=True, kw_only=True):
     summary: str
 
 
-class Standing(_Message, frozen=True, kw_only=True):
+class Standing(Message, frozen=True, kw_only=True):
     """How things stand outside: whether headscale may be asked, where, and what /readyz says."""
 
     number: int
@@ -76,19 +76,19 @@ class Standing(_Message, frozen=True, kw_only=True):
     port: int
 
 
-class CloseTunnels(_Message, frozen=True, kw_only=True):
+class CloseTunnels(Message, frozen=True, kw_only=True):
     """Done once the sockets to headscale are closed."""
 
     number: int
 
 
-class Stop(_Message, frozen=True, kw_only=True):
+class Stop(Message, frozen=True, kw_only=True):
     """Close in order, tell the rest, and go."""
 
     number: int
 
 
-class Heard(_Message, frozen=True, kw_only=True):
+class Heard(Message, frozen=True, kw_only=True):
     """The report of this number has arrived; the next may come."""
 
     report: int
@@ -100,17 +100,17 @@ Order = Begin | Certificate | Standing | CloseTunnels | Stop | Heard
 # — tales —
 
 
-class Up(_Message, frozen=True, kw_only=True):
+class Up(Message, frozen=True, kw_only=True):
     """The worker listens."""
 
 
-class Done(_Message, frozen=True, kw_only=True):
+class Done(Message, frozen=True, kw_only=True):
     """The order of this number has been carried out."""
 
     number: int
 
 
-class Report(_Message, frozen=True, kw_only=True):
+class Report(Message, frozen=True, kw_only=True):
     """What happened since the last one. `counts` are since the worker's start and never fall; `now` are figures of this moment.
 
     `moved` has (id, received, sent) of tunnels that have carried something. Bytes of a tunnel come into `counts` with its end.
@@ -125,7 +125,7 @@ class Report(_Message, frozen=True, kw_only=True):
     moved: list[tuple[int, int, int]] = []
 
 
-class Said(_Message, frozen=True, kw_only=True):
+class Said(Message, frozen=True, kw_only=True):
     """A line for the log; `level` is one of Twisted's names."""
 
     level: str
@@ -139,7 +139,7 @@ M = TypeVar("M")
 _encoder = msgspec.msgpack.Encoder()
 
 
-def frame(message: Order | Tale) -> bytes:
+def frame(message: Message) -> bytes:
     body = _encoder.encode(message)
     return len(body).to_bytes(_HEAD, "big") + body
 

@@ -72,3 +72,16 @@ class CertificatesTests(SynchronousTestCase):
     def test_nothing_changed_is_nothing_said(self) -> None:
         self.assertIsNone(self.certificates.reload())
         self.assertEqual(self.said, [])
+
+    def test_those_who_watch_are_told_after_a_swap_and_of_nothing_else(self) -> None:
+        told: list[tuple[bytes, bytes]] = []
+        remove = self.certificates.watch(lambda _none: told.append(self.certificates.pem()))
+        for broken in (True, False):
+            chain, key = pem_pair(self.new, "hs.example.com")
+            self.put(chain, b"?" if broken else key)
+            self.certificates.reload()
+        self.assertEqual([chain for chain, _ in told], [chain])
+        remove()
+        self.put(*pem_pair(self.old, "hs.example.com"))
+        self.certificates.reload()
+        self.assertEqual(len(told), 1)

@@ -95,8 +95,10 @@ class LoopbackFront:
             public_url="https://hs.example",
             limits=limits or FrontLimits(per_source=20_000, total=40_000),
         )
-        self.crew: Any = self._crew(reactor, specs, terms, workers, more) if workers else None
-        self.front: Front = self.crew if workers else self._front(reactor, specs, terms, more)
+        self.crew: Any = None
+        if workers:
+            self.crew = self._crew(reactor, specs, terms, workers, more)
+        self.front: Front = self.crew or self._front(reactor, specs, terms, more)
         self.up: Deferred[None] = maybeDeferred(self.front.startService)
 
     def _front(self, reactor: Any, specs: list[ListenSpec], terms: Terms, more: dict[str, Any]) -> Front:
