@@ -8,7 +8,7 @@ Nothing is opened before the service starts, since twistd may fork between makin
     console    console.sock (the front's upstream) and admin.sock (the command line's)
     engine     headscale; its start is under way, not awaited
     trial      in a trial only: the greeting
-    front      the listeners
+    front      the listeners, here or in processes of their own
     notify     READY=1: the front listens, whatever headscale does
     collector  what is there now stays
 """
@@ -41,10 +41,11 @@ from hsadmin.console.sites import admin_site, console_site
 from hsadmin.engine.readiness import LIMIT
 from hsadmin.engine.supervisor import Supervisor
 from hsadmin.errors import Problem
-from hsadmin.front.allow import Allow, Console
+from hsadmin.front.crew import Crew
 from hsadmin.front.limits import FrontLimits, total_for
 from hsadmin.front.listeners import Inherited, ListenSpec, bind
 from hsadmin.front.service import Front
+from hsadmin.front.terms import ConsoleTerms, Terms
 from hsadmin.headscale.link import Link
 from hsadmin.jobs.trial import Trial
 from hsadmin.model.engine import EngineState, Phase
@@ -113,20 +114,11 @@ class Hsadmin(Service):
         certificates = self._certificates(layout)
         preparation = Preparation(reactor, config, layout, environ=self._environ, random=SystemRandom())
         link = Link(reactor, time.time)
-        front = Front(
-            reactor,
-            listeners=self._listeners(),
-            allow=self._allow(),
-            certificates=certificates,
+        front = self._front(
+            certificates,
             headscale=preparation.headscale_address,
-            console=str(layout.console_socket),
-            public_url=public_url,
-            limits=self._limits(),
-            trusted_proxies=config.server.trusted_proxies,
-            drop_untrusted=config.drops_untrusted,
+            console=layout.console_socket,
             ready=lambda: _readiness(supervisor.state()),
-            access=logs.access if config.log.access else lambda record: None,
-            now=time.time,
         )
         supervisor = Supervisor(
             reactor,
@@ -214,24 +206,70 @@ class Hsadmin(Service):
             *(bind(_form(listen), tls=False, purpose="local", inherited=inherited) for listen in server.local_listen),
         ]
 
-    def _allow(self) -> Allow:
+    def _front(
+        self,
+        certificates: Certificates | None,
+        *,
+        headscale: Callable[[], tuple[str, int]],
+        console: Path,
+        ready: Callable[[], tuple[bool, str]],
+    ) -> Front | Crew:
+        """In this process, or in `front.workers` others; the terms are the same. Raises ListenFailed."""
+        listeners, terms = self._listeners(), self._terms(console)
+        access = self._logs.access if self._config.log.access else None
+        if self._config.front.workers:
+            return Crew(
+                self._reactor,
+                workers=self._config.front.workers,
+                listeners=listeners,
+                terms=terms,
+                certificates=certificates,
+                headscale=headscale,
+                ready=ready,
+                access=access,
+                now=time.time,
+                environ=self._environ,
+            )
+        return Front(
+            self._reactor,
+            listeners=listeners,
+            allow=terms.allow(),
+            certificates=certificates,
+            headscale=headscale,
+            console=terms.console_socket,
+            public_url=terms.public_url,
+            limits=terms.limits,
+            trusted_proxies=terms.proxies(),
+            drop_untrusted=terms.drop_untrusted,
+            ready=ready,
+            access=access or (lambda record: None),
+            now=time.time,
+        )
+
+    def _terms(self, console: Path) -> Terms:
         server, auth = self._config.server, self._config.auth
         url = server.public_url
-        return Allow(
+        return Terms(
             minor=self._config.headscale.version.rpartition(".")[0],
             hosts=frozenset(_host(host) for host in server.hosts),
             root=server.root,
-            console=Console(
+            own_origin=url.text.encode(),
+            public_url=url.text,
+            console=ConsoleTerms(
                 open=auth.disabled,
                 loopback_only=auth.disabled,
-                from_networks=server.console_allow_from,
+                from_networks=tuple(map(str, server.console_allow_from)),
                 public_signup=server.public_signup,
             ),
-            own_origin=url.text.encode(),
+            console_socket=str(console),
+            limits=self._limits(),
+            trusted_proxies=tuple(map(str, server.trusted_proxies)),
+            drop_untrusted=self._config.drops_untrusted,
         )
 
     def _limits(self) -> FrontLimits:
         limits = self._config.limits
+        processes = self._config.front.workers or 1
         return FrontLimits(
             handshake=limits.handshake_seconds,
             head=limits.head_seconds,
@@ -240,7 +278,7 @@ class Hsadmin(Service):
             park=limits.park_seconds,
             parked=limits.parked_requests,
             per_source=limits.connections_per_source,
-            total=limits.connections_total or total_for(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+            total=limits.connections_total or processes * total_for(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
 
     # — when it cannot go on —

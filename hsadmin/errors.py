@@ -53,6 +53,13 @@ class ListenFailed(Problem):
     exit_status = 69
 
 
+class FrontWorkerFailed(Problem):
+    """A process of the public port could not be started."""
+
+    code = "front.worker-failed"
+    exit_status = 71
+
+
 # — certificates —
 
 

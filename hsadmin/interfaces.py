@@ -75,6 +75,12 @@ class ICertificates(Interface):
     def ssl_context(server_name: str | None, alpn: Sequence[str]) -> ssl.SSLContext:
         """As `context`, of the standard library, for a connection whose ClientHello names this server and offers these protocols."""
 
+    def pem() -> tuple[bytes, bytes]:
+        """Chain and key of that certificate in PEM, for processes of ours that show it as well."""
+
+    def watch(changed: Callable[[None], None]) -> Callable[[], None]:
+        """Calls `changed` with None after every swap; the answer ends that."""
+
     def reload() -> str | None:
         """Looks at the sources again. None when unchanged, else a sentence on what was swapped, or on why the old pair stays."""
 

@@ -123,14 +123,17 @@ def ssl_context(pair: Pair) -> ssl.SSLContext:
     made.set_ciphers(SUITES.decode())
     made.set_alpn_protocols([HTTP_1_1.decode(), ACME_TLS_1.decode()])
     with os.fdopen(os.memfd_create("certificate"), "wb") as file:
-        for certificate in pair.chain:
-            file.write(certificate.public_bytes(serialization.Encoding.PEM))
-        file.write(
-            _usable(pair.key).private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        )
+        file.writelines(pem(pair))
         file.flush()
         made.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
     return made
+
+
+def pem(pair: Pair) -> tuple[bytes, bytes]:
+    """Chain and key, as files would hold them."""
+    chain = b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in pair.chain)
+    key = _usable(pair.key).private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return chain, key
 
 
 def publicly_trusted(pair: Pair) -> bool:

@@ -13,11 +13,13 @@ from OpenSSL import SSL
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 from zope.interface import implementer
 
-from hsadmin.certificates.pair import Pair, check_validity, context, publicly_trusted, ssl_context
+from hsadmin.certificates.pair import Pair, check_validity, context, pem, publicly_trusted, ssl_context
 from hsadmin.errors import CertificateProblem
 from hsadmin.interfaces import ICertificates
+from hsadmin.system.watchers import Watchers
 
 LOOK_EVERY = 10.0  # seconds between two looks at the source
 
@@ -51,6 +53,7 @@ class Certificates(Service):
         self._ca_pem = ca_pem
         self._seen = source.fingerprint()
         self._refused = ""
+        self._watchers: Watchers[None] = Watchers(Logger())
         self._look = LoopingCall(self._tick)
         self._look.clock = reactor
         self._take(source.load())
@@ -72,6 +75,12 @@ class Certificates(Service):
         assert self._ssl_context is not None, "asked for only where there is epoll, and then there is memfd"
         return self._ssl_context
 
+    def pem(self) -> tuple[bytes, bytes]:
+        return pem(self._pair)
+
+    def watch(self, changed: Callable[[None], None]) -> Callable[[], None]:
+        return self._watchers.add(changed)
+
     def ca_pem(self) -> bytes | None:
         return self._ca_pem()
 
@@ -92,6 +101,7 @@ class Certificates(Service):
             self._seen = self._source.fingerprint()
             self._refused = ""
             said = f"The certificate was swapped: {self.summary}"
+            self._watchers.tell(None)
         self._say(said)
         return said
 
@@ -106,6 +116,7 @@ class Certificates(Service):
             self._context = new
         except (SSL.Error, ssl.SSLError) as fault:
             raise CertificateProblem(f"OpenSSL does not take the certificate in {pair.origin}.") from fault
+        self._pair = pair
         self.publicly_trusted: Any = self._mode != "self-signed" and publicly_trusted(pair)
         self.summary: Any = f"{self._mode}, for {', '.join(pair.names) or 'no name'}, until {pair.ends:%Y-%m-%d}.{_finding(pair)}"
         self.ends = pair.ends

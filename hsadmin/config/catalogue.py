@@ -153,9 +153,10 @@ KEYS = (
     ),
     Key(
         "front.workers",
-        kinds.WORKERS,
+        number(0, 64),
         "0",
-        "Processes that share the public port; 0 serves it in the main process. Only 0 in this version.",
+        "Processes that share the public port; 0 serves it in the main process. Choose 1 from about 1,000 nodes or 2,000 tunnels on, so that\n"
+        "nothing the console does holds them up; more only when one core is not enough. At most one for each core is of use.",
     ),
     Key("limits.handshake_seconds", number(1, 120, "seconds"), "10", "A TLS handshake may take this long."),
     Key("limits.head_seconds", number(1, 120, "seconds"), "10", "A request's head may take this long, from its first byte on."),
@@ -165,7 +166,8 @@ KEYS = (
         "limits.connections_per_source",
         number(1, 1_000_000),
         "64",
-        "Connections per address (IPv6: per /64) that are not tunnels. A company behind one address may hold thousands of tunnels.",
+        "Connections per address (IPv6: per /64) that are not tunnels, in each process that serves the port. A company behind one address\n"
+        "may hold thousands of tunnels.",
     ),
     Key(
         "limits.connections_total", number(0, 1_000_000), "0", "All connections, tunnels included. 0: what the limit of open files allows."

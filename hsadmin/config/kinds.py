@@ -249,12 +249,6 @@ def _sha256(text: str) -> str:
     return text.lower()
 
 
-def _workers(text: str) -> int:
-    if text != "0":
-        raise ValueError
-    return 0
-
-
 TRUTH = words("true", "false", into=lambda word: word == "true")
 PATH = Kind("a path", _path)
 PUBLIC_URL = reading("http:// or https://, a host and perhaps a port, such as https://tailnet.example.com", public_url_of)
@@ -265,4 +259,3 @@ NETWORK = reading("a network such as 10.0.0.0/8 or 2001:db8::/32", network_of)
 PROXIES = reading("a network such as 10.0.0.0/8 or 2001:db8::/32, but no /0", _proxy)
 VERSION = reading("a release such as 0.29.3, of minor version 0.29", _version)
 SHA256 = reading("64 hexadecimal digits", _sha256)
-WORKERS = reading("0: this version runs the front in the main process", _workers)

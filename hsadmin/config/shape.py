@@ -76,7 +76,7 @@ class Front:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Seconds are whole seconds; counts are per process."""
+    """Seconds are whole seconds; counts are for all processes together, but that per source."""
 
     handshake_seconds: int
     head_seconds: int

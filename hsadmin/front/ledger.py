@@ -63,8 +63,12 @@ class Ledger:
             self._counts["tunnels.closed"] += 1
             self.record(record)
 
+    def counts(self) -> dict[str, int]:
+        """Without the bytes of tunnels that are open."""
+        return dict(self._counts)
+
     def counters(self) -> Mapping[str, int]:
-        counts = dict(self._counts)
+        counts = self.counts()
         for stream in self.streams.values():
             for name, value in ((f"bytes.{stream.route}.received", stream.inward), (f"bytes.{stream.route}.sent", stream.outward)):
                 counts[name] = counts.get(name, 0) + value

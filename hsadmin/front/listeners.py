@@ -30,12 +30,16 @@ _DOMAINS = {"INET": socket.AF_INET, "INET6": socket.AF_INET6, "UNIX": socket.AF_
 
 @dataclass(frozen=True, slots=True)
 class ListenSpec:
-    """A socket that listens already. `address` is as a person writes it; `purpose` is public, redirect or local."""
+    """A socket that listens already. `address` is as a person writes it; `purpose` is public, redirect or local.
+
+    `shared`: other processes accept from it as well, so that the file of a Unix socket is not this one's to remove.
+    """
 
     socket: socket.socket
     tls: bool
     purpose: str
     address: str
+    shared: bool = False
 
 
 class Inherited:

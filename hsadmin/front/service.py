@@ -6,7 +6,9 @@ is for a socket to close and has an end.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
@@ -64,8 +66,8 @@ class Front(Service):
     """`headscale` is asked for its address at each connect; `console` is the path of the console's Unix socket.
 
     `ready` answers /readyz of the local door. `drop_untrusted`: without TLS beyond loopback only trusted proxies may come in. `access` gets one
-    record per finished request or tunnel. `now` is wall-clock seconds; all deadlines go by the reactor's clock. `carrier` makes the connections: what
-    is best on this platform, unless said otherwise.
+    record per finished request or tunnel, unless a `ledger` of another kind is given. `now` is wall-clock seconds; all deadlines go by the
+    reactor's clock. `carrier` makes the connections: what is best on this platform, unless said otherwise.
     """
 
     name = "front"
@@ -87,6 +89,7 @@ class Front(Service):
         access: Callable[[AccessRecord], None],
         now: Callable[[], float],
         carrier: CarrierMaker | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._reactor = reactor
         self._carrier: Carrier = (carrier or best)(reactor, linger=limits.linger)
@@ -98,7 +101,7 @@ class Front(Service):
         self._ready = ready
         self._open: list[tuple[Port, Listening]] = []
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
-        ledger = Ledger(access)
+        ledger = ledger or Ledger(access)
         deadlines = Deadlines(reactor)
         park = Park(reactor, most=limits.parked)
 
@@ -147,8 +150,11 @@ class Front(Service):
 
     async def _stop(self) -> None:
         ports, self._open = self._open, []
-        for port, _ in ports:
+        for (port, listening), spec in zip(ports, self._specs, strict=False):
             await maybeDeferred(port.stop)
+            if listening.address.startswith("unix:") and not spec.shared:
+                with suppress(FileNotFoundError):
+                    os.unlink(listening.address.removeprefix("unix:"))
         house = self._house
         house.park.stop()
         self._end_tunnels("stopping")
@@ -211,9 +217,12 @@ class Front(Service):
         self._headscale.close_resting()
 
     def counters(self) -> Mapping[str, int]:
+        return {**self._house.ledger.counters(), **self.gauges()}
+
+    def gauges(self) -> dict[str, int]:
+        """The counters that also fall."""
         house = self._house
-        now = {"connections.open": house.sources.now, "parked.now": len(house.park), "tunnels.open": len(house.ledger.streams)}
-        return {**house.ledger.counters(), **now}
+        return {"connections.open": house.sources.now, "parked.now": len(house.park), "tunnels.open": len(house.ledger.streams)}
 
     def open_streams(self) -> Sequence[OpenStream]:
         return self._house.ledger.open_streams()

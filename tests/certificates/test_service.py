@@ -90,3 +90,16 @@ class CertificatesTests(SynchronousTestCase):
             "Its RSA-2048 key makes every new connection cost about twice what one with an ECDSA P-256 key does.",
             str(self.certificates.reload()),
         )
+
+    def test_those_who_watch_are_told_after_a_swap_and_of_nothing_else(self) -> None:
+        told: list[tuple[bytes, bytes]] = []
+        remove = self.certificates.watch(lambda _none: told.append(self.certificates.pem()))
+        for broken in (True, False):
+            chain, key = pem_pair(self.new, "hs.example.com")
+            self.put(chain, b"?" if broken else key)
+            self.certificates.reload()
+        self.assertEqual([chain for chain, _ in told], [chain])
+        remove()
+        self.put(*pem_pair(self.old, "hs.example.com"))
+        self.certificates.reload()
+        self.assertEqual(len(told), 1)

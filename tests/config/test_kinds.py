@@ -57,10 +57,10 @@ REFUSED = (
         ("log.level: 'verbose' was found; allowed is debug, info, warning or error",),
     ),
     (
-        "workers",
-        f"{GOOD}front: {{workers: 2}}\n",
+        "too many workers",
+        f"{GOOD}front: {{workers: 65}}\n",
         3,
-        ("front.workers: '2' was found; allowed is 0: this version runs the front in the main process",),
+        ("front.workers: '65' was found; allowed is a whole number from 0 to 64",),
     ),
     ("no listener", f"{GOOD}  listen: []\n", 3, ("server.listen: an empty list was found",)),
     ("a listener of Twisted's", f"{GOOD}  listen: ssl:443\n", 3, ("'ssl' is no kind of listener", "tcp:PORT[:interface=ADDRESS]")),

@@ -76,6 +76,12 @@ class FakeCertificates:
     def ssl_context(self, server_name: str | None, alpn: Sequence[str]) -> Any:
         return None
 
+    def pem(self) -> tuple[bytes, bytes]:
+        return b"", b""
+
+    def watch(self, changed: Callable[[None], None]) -> Callable[[], None]:
+        return lambda: None
+
     def reload(self) -> str | None:
         return None
 

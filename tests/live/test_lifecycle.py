@@ -12,10 +12,13 @@ from tests.live.rig import Hsadmin, alive, until
 
 
 class LifecycleTests(TestCase):
+    """`workers` is front.workers."""
+
     timeout = 300
+    workers = 0
 
     def setUp(self) -> None:
-        self.hsadmin = Hsadmin()
+        self.hsadmin = Hsadmin({"front": {"workers": self.workers}})
         self.addCleanup(self.hsadmin.close)
 
     def up(self) -> int:
