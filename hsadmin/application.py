@@ -3,7 +3,7 @@
 Nothing is opened before the service starts, since twistd may fork between making it and starting it. Then, top down:
 
     ground     umask, clock, descriptors, the work directory's lock
-    logs, signals
+    logs, lag, signals
     certificates
     console    console.sock (the front's upstream) and admin.sock (the command line's)
     engine     headscale; its start is under way, not awaited
@@ -52,6 +52,7 @@ from hsadmin.model.engine import EngineState, Phase
 from hsadmin.model.layout import Layout
 from hsadmin.preparation import Preparation
 from hsadmin.system.collector import Collector
+from hsadmin.system.lag import LagMeter
 from hsadmin.system.logs import Logs
 from hsadmin.system.notify import Notify
 from hsadmin.system.ring import Ring
@@ -114,6 +115,7 @@ class Hsadmin(Service):
         certificates = self._certificates(layout)
         preparation = Preparation(reactor, config, layout, environ=self._environ, random=SystemRandom())
         link = Link(reactor, time.time)
+        lag = LagMeter(reactor, now=time.time)
         front = self._front(
             certificates,
             headscale=preparation.headscale_address,
@@ -143,6 +145,7 @@ class Hsadmin(Service):
             tls_mode=config.tls.mode,
             started=time.time(),
             now=time.time,
+            lag=lag.read,
         )
         notify = Notify(reactor, self._environ, lambda: _readiness(supervisor.state())[1])
 
@@ -162,6 +165,7 @@ class Hsadmin(Service):
         parts = InOrder(self._failed)
         services: list[IService | None] = [
             logs,
+            lag,
             Signals(reactor, stopping=supervisor.stopping, hangup=hangup),
             certificates,
             console_site(reactor, layout.console_socket, near, auth_disabled=config.auth.disabled),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hsadmin.interfaces import ICertificates, IEngine, IFront, IHeadscale
+from hsadmin.model.lag import Lag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +21,4 @@ class Neighbours:
     tls_mode: str  # tls.mode of hsadmin.yaml
     started: float
     now: Callable[[], float]
+    lag: Callable[[], Lag]

@@ -13,6 +13,7 @@ from hsadmin.interfaces import ICertificates, IEngine, IFront
 from hsadmin.model.engine import EngineState, Phase, Trust
 from hsadmin.model.front import Listening, OpenStream
 from hsadmin.model.keys import NewKey
+from hsadmin.model.lag import Bucket, Lag
 from hsadmin.model.users import User
 
 CA_PEM = b"-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n"
@@ -119,6 +120,9 @@ class FakeUsersAndKeys:
             raise self.fault
 
 
+LAG = Lag(buckets=(Bucket(upto=0.001, beats=3), Bucket(upto=None, beats=0)), worst=0.0004, stalls=0, last=None)
+
+
 class Clock:
     """Wall-clock seconds that stand still until a test moves them."""
 
@@ -140,5 +144,6 @@ def neighbours(**changes: Any) -> Neighbours:
         "tls_mode": "off",
         "started": 1000.0,
         "now": Clock(1060.0),
+        "lag": lambda: LAG,
     }
     return Neighbours(**{**given, **changes})

@@ -11,6 +11,7 @@ from hsadmin.console.endpoint import Guard, endpoint
 from hsadmin.console.neighbours import Neighbours
 from hsadmin.model.engine import EngineState, Trust
 from hsadmin.model.front import Listening, OpenStream
+from hsadmin.model.lag import Lag
 
 SHOWN = 100  # streams that are listed one by one; their counts are always whole
 
@@ -29,7 +30,10 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Times are seconds, `started` since the epoch. `trust` has one sentence for each thing that is believed since its first use."""
+    """Times are seconds, `started` since the epoch.
+
+    `trust` has one sentence for each thing that is believed since its first use; `lag` is that of the main process.
+    """
 
     version: str
     started: float
@@ -41,6 +45,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     listening: tuple[Listening, ...]
     certificate: Certificate | None
     trust: tuple[str, ...]
+    lag: Lag
 
 
 def gather(near: Neighbours) -> Status:
@@ -56,6 +61,7 @@ def gather(near: Neighbours) -> Status:
         listening=tuple(near.front.listening()),
         certificate=_certificate(near),
         trust=_trust(near, state),
+        lag=near.lag(),
     )
 
 

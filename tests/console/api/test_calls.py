@@ -45,6 +45,7 @@ class Status(CallsTestCase):
         self.assertEqual([stream["id"] for stream in status["streams"]["oldest"]], list(range(100)))
         self.assertEqual(status["counters"], {"requests.key": 5, "requests.ts2021": 3})
         self.assertEqual(status["listening"], [{"address": "127.0.0.1:8080", "tls": False, "purpose": "public"}])
+        self.assertEqual(status["lag"]["buckets"], [{"upto": 0.001, "beats": 3}, {"upto": None, "beats": 0}])
         self.assertEqual(status["certificate"], {"summary": FakeCertificates.summary, "publicly_trusted": False})
 
     def test_what_is_believed_since_its_first_use(self) -> None:
