@@ -5,6 +5,7 @@ Only the standard library of Python 3.11 is used, since this runs before anythin
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import re
@@ -14,6 +15,7 @@ import sys
 import venv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".venv"
@@ -100,6 +102,31 @@ def _sources(starts: Iterable[Path]) -> Iterable[Path]:
         for folder, names, files in os.walk(start):
             names[:] = [name for name in names if name not in IGNORED]
             yield from (Path(folder) / name for name in files)
+
+
+class Plan(NamedTuple):
+    """How contrib/run starts: which hsadmin is meant (for `hsadmin engine fetch`), and what `twistd hsadmin` gets. `only_told`: it runs nothing."""
+
+    where: list[str]
+    options: list[str]
+    only_told: bool
+
+
+def plan(arguments: Sequence[str]) -> Plan:
+    """A trial in ./trial unless a configuration is named; everything given is passed on."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--config", "-c", default="")
+    parser.add_argument("--work-dir", "-w", default="")
+    parser.add_argument("--trial", action="store_true")
+    parser.add_argument("--help", "--version", action="store_true", dest="told")
+    known = parser.parse_known_args(list(arguments))[0]
+    if known.told:
+        return Plan([], list(arguments), True)
+    trial = not known.config
+    work_dir = known.work_dir or ("./trial" if trial else "")
+    where = [*(["--config", known.config] if known.config else []), *(["--work-dir", work_dir] if work_dir else [])]
+    added = [*(["--trial"] if trial and not known.trial else []), *(["--work-dir", work_dir] if trial and not known.work_dir else [])]
+    return Plan(where, [*added, *arguments], False)
 
 
 def option(arguments: Sequence[str], name: str, default: str) -> str:

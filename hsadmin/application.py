@@ -39,7 +39,7 @@ from hsadmin.config import Kind as ListenKind
 from hsadmin.console.neighbours import Neighbours
 from hsadmin.console.sites import admin_site, console_site
 from hsadmin.engine.readiness import LIMIT
-from hsadmin.engine.supervisor import Supervisor
+from hsadmin.engine.supervisor import UNWELL, Supervisor
 from hsadmin.errors import Problem
 from hsadmin.front.crew import Crew
 from hsadmin.front.limits import FrontLimits, total_for
@@ -335,6 +335,8 @@ def _start_limit(database: Path) -> float:
 
 def _readiness(state: EngineState) -> tuple[bool, str]:
     """For /readyz and systemd's status line."""
+    if state.phase is Phase.READY and UNWELL in state.warnings:
+        return False, UNWELL
     if state.phase is Phase.READY:
         return True, f"headscale {state.version} is ready."
     return False, state.reason or f"headscale: {state.phase}."

@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
 
 def check(context: Context) -> int:
     config = context.config()
-    findings = [*probe.work_dir(config), *probe.listeners(config), *probe.certificate(config)]
+    findings = [*probe.work_dir(config), *probe.listeners(config), *probe.certificate(config), *probe.settings(config)]
     trust, damaged = probe.trusted(config)
     faults = [finding.sentence for finding in findings if not finding.good] + damaged
     checked = Checked(facts=describe(config), trust=trust, good=[finding.sentence for finding in findings if finding.good], faults=faults)

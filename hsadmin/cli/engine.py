@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 def add(commands: Any) -> None:
     group = commands.add_parser("engine", help="the headscale binaries on the shelf").add_subparsers(required=True, metavar="COMMAND")
-    group.add_parser("fetch", help="put the configured headscale on the shelf, by download or build").set_defaults(run=fetch)
+    group.add_parser("fetch", help="bring the configured headscale: supplied, on the shelf, downloaded or built").set_defaults(run=fetch)
     group.add_parser("list", help="show what is on the shelf").set_defaults(run=show_list)
     group.add_parser("verify", help="hash everything on the shelf and say what vouches for it; ends 1 at a fault").set_defaults(run=verify)
 
 
 async def fetch(context: Context) -> int:
-    resolved = await releases(context, network=True).fetch(context.say)
+    resolved = await releases(context, network=True).resolve(context.say)
     context.show(resolved, [str(resolved.path)])
     return 0
 

@@ -14,7 +14,8 @@ from hsadmin.certificates.files import Files
 from hsadmin.certificates.pair import check_validity
 from hsadmin.config import Config, Kind, Listen, TlsMode
 from hsadmin.engine.trust import TrustRecord
-from hsadmin.errors import CertificateProblem, Problem
+from hsadmin.engine.yamlfile import YamlFile
+from hsadmin.errors import CertificateProblem, Problem, SettingsProblem
 from hsadmin.model.engine import Trust
 from hsadmin.model.layout import LONGEST_SOCKET_PATH, Layout, socket_path_bytes
 
@@ -159,3 +160,13 @@ def trusted(config: Config) -> tuple[list[str], list[str]]:
     if config.tls.mode is TlsMode.SELF_SIGNED and (layout.tls / "ca.pem").exists():
         lines.append(f"our own certificate authority, {layout.tls / 'ca.pem'}: devices that join must be told to trust it")
     return lines, faults
+
+
+def settings(config: Config) -> Iterable[Finding]:
+    """headscale.yaml, where there is one by now."""
+    file = YamlFile(Layout(config.work_dir).headscale_yaml)
+    try:
+        if file.remembered():
+            yield Finding(True, f"{file.path} can be read")
+    except SettingsProblem as problem:
+        yield Finding(False, problem.sentence)

@@ -23,6 +23,7 @@ FIRST_STEP = 0.05
 GROWTH = 1.5
 LONGEST_STEP = 1.0
 WATCH = 10.0
+RECHECK = 2.0  # after a failure: a hung child takes a whole DEADLINE to fail, and three of them are a warning
 DEADLINE = 5.0  # of one check
 TOLERATED = 3  # failures in a row before a warning
 LIMIT = 120.0
@@ -129,7 +130,7 @@ class Readiness:
             return
         if self._failures == TOLERATED:
             self._unwell()
-        self._later(WATCH)
+        self._later(RECHECK)
 
 
 def answers_health(reactor: Any, url: str) -> Check:

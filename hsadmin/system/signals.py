@@ -42,8 +42,12 @@ class Signals(Service):
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.getsignal(number)
             signal.signal(number, self._stop)
-        self._previous[signal.SIGHUP] = signal.getsignal(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._hangup))
+        for number in (
+            signal.SIGHUP,
+            signal.SIGUSR1,
+        ):  # some log rotations send the latter, which would end a program that does not expect it
+            self._previous[number] = signal.getsignal(number)
+            signal.signal(number, lambda _number, _frame: self._reactor.callFromThread(self._hangup))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping()

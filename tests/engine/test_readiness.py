@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from hsadmin.engine.readiness import DEADLINE, LIMIT, WATCH, Readiness, answers_health
+from hsadmin.engine.readiness import DEADLINE, LIMIT, RECHECK, WATCH, Readiness, answers_health
 
 reactor: Any = installed  # a module to mypy
 
@@ -109,10 +109,18 @@ class ReadinessTests(SynchronousTestCase):
         self.be_ready()
         for _ in range(5):
             self.http = False
-            self.run_for(2 * WATCH)
+            self.run_for(WATCH + RECHECK + 1)
             self.http = True
-            self.run_for(WATCH)
+            self.run_for(RECHECK - 1)
         self.assertEqual(self.words, ["ready"])
+
+    def test_a_child_that_hangs_is_a_warning_before_it_is_lost(self) -> None:
+        self.be_ready()
+        self.rpc = Deferred()
+        self.run_for(WATCH + 3 * DEADLINE + 2 * RECHECK + 0.5)
+        self.assertEqual(self.words, ["ready", "unwell"])
+        self.run_for(LIMIT)
+        self.assertEqual(self.words, ["ready", "unwell", "lost"])
 
     def test_three_in_a_row_are_a_warning_until_one_is_good(self) -> None:
         self.be_ready()
@@ -127,7 +135,7 @@ class ReadinessTests(SynchronousTestCase):
         self.http = False
         self.run_for(200)
         self.assertEqual(self.words, ["ready", "unwell", "lost"])
-        self.assertLess(abs(self.told[-1][0] - WATCH - LIMIT / 4), 0.2)
+        self.assertLess(abs(self.told[-1][0] - WATCH - LIMIT / 4), RECHECK)
 
     def test_stop_ends_everything(self) -> None:
         self.rpc = Deferred()

@@ -30,7 +30,7 @@ class SignalsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.log: list[str] = []
         self.reactor = RunningClock()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
         signal.signal(signal.SIGTERM, lambda _number, _frame: self.log.append("twisted stops"))
         self.signals = Signals(self.reactor, stopping=lambda: self.log.append("marked"), hangup=lambda: self.log.append("looked"))
@@ -42,10 +42,12 @@ class SignalsTests(SynchronousTestCase):
         self.assertEqual(self.log, ["marked", "twisted stops"])
 
     def test_hangup_runs_in_the_reactor(self) -> None:
-        os.kill(os.getpid(), signal.SIGHUP)
-        self.assertEqual(self.log, [])
-        self.reactor.asked.pop()()
-        self.assertEqual(self.log, ["looked"])
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            os.kill(os.getpid(), number)
+            self.assertEqual(self.log, [])
+            self.reactor.asked.pop()()
+            self.assertEqual(self.log, ["looked"])
+            self.log.clear()
 
     def test_stopping_puts_back_what_was_there(self) -> None:
         self.signals.stopService()
