@@ -110,7 +110,10 @@ class Hsadmin:
 
     def ready(self, seconds: float = 60) -> None:
         """Waits until the front listens and headscale is ready."""
-        until(lambda: self.readiness()[0] == 200, seconds, f"hsadmin to be ready; its log:\n{self.log_tail()}")
+        try:
+            until(lambda: self.readiness()[0] == 200, seconds, "hsadmin to be ready")
+        except AssertionError as late:
+            raise AssertionError(f"{late} Its log:\n{self.log_tail()}") from None
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 125) -> int:
         """Sends the signal to hsadmin alone and returns its exit status (negative: the signal it ended by)."""
